@@ -1,0 +1,75 @@
+/* The result of a run: plain data, made by verdict/ and run/, written and read
+ * by report/. Everything is owned by one arena. */
+#ifndef NOVA_VERDICT_RESULTS_H
+#define NOVA_VERDICT_RESULTS_H
+
+#include "conversation/check.h"
+#include "conversation/transcript.h"
+
+enum nova_outcome {
+  NOVA_OUTCOME_CONFORMANT,
+  NOVA_OUTCOME_NOT_CONFORMANT,
+  NOVA_OUTCOME_INCOMPLETE,
+};
+
+/* "conformant", "not_conformant", "incomplete". */
+extern const char *const nova_outcome_names[3];
+
+struct nova_conversation_result {
+  const char *id;
+  struct nova_text title;
+  enum nova_verdict verdict;
+  const char *reason;   /* why it is no pass; NULL for a pass */
+  struct nova_ids verifies;
+  nova_ts started, duration; /* started: from the run's start */
+  const char *device;   /* id, NULL for none */
+  const char *other;    /* id, NULL for none */
+  uint64_t seed;
+  uint64_t unix_ns;     /* Unix time at its start */
+  nova_ts timing_error;
+  unsigned tries;       /* 1 unless it was tried again */
+  struct nova_check *check;
+  size_t checks;
+  const struct nova_check *failure; /* the first FAIL in |check|, or NULL */
+  struct nova_transcript transcript; /* times from the conversation's start */
+};
+
+struct nova_requirement_result {
+  const struct nova_requirement *requirement;
+  enum nova_verdict verdict;
+  const char *reason;        /* NULL only for a plain pass */
+  const char *needs;         /* NOT_TESTED: what it needs, NULL otherwise */
+  bool expected_failure;     /* listed in --expect and failed */
+  const char *expect_reason; /* from that list */
+  size_t checks;             /* how many were made for it */
+  size_t *conversation;      /* indices into the conversations that checked it */
+  size_t conversations;
+};
+
+struct nova_tally {
+  size_t by[5]; /* by enum nova_verdict */
+};
+
+struct nova_results {
+  struct nova_arena *arena;
+  const char *tool_version;
+  enum nova_role subject;
+  const char *name;
+  const char *address; /* what was tested, for a person */
+  uint64_t seed;
+  uint64_t started_unix_ns;
+  nova_ts duration;
+  bool interrupted;
+  nova_ts timing_error; /* the largest of the run */
+  const struct nova_profile *profile;
+  enum nova_outcome outcome;
+  struct nova_tally tally[3]; /* by enum nova_level */
+  struct nova_requirement_result *requirement;
+  size_t requirements;
+  struct nova_conversation_result *conversation;
+  size_t conversations;
+  const char **stale; /* complaints about --expect: passed or expired entries */
+  size_t stales;
+};
+
+#endif
