@@ -126,6 +126,7 @@ struct nova_msg {
   struct nova_json_value value[NOVA_MSG_FIELDS]; /* each field as it stands,
                                  whatever its type; NONE where absent */
   size_t unknown; /* members that the table does not list */
+  const char *frame; /* the frame's first byte */
   size_t defects; /* how many of |defect| are set */
   struct nova_defect defect[NOVA_MSG_FIELDS + 1];
 };

@@ -1,0 +1,420 @@
+#include "codec/message.h"
+
+#include "codec/json_internal.h"
+
+#include "base/unreachable.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+
+/* --- the table --------------------------------------------------------------
+ */
+
+/* Structures are made of rows by letting each NOVA_MSG row end the structure of
+ * the message before it and begin its own, which is why a first one without a
+ * use stands in front.
+ *
+ * One char a field: the size, less one, is the number of fields. */
+struct fields_none {
+  char none;
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+  }                                                                            \
+  ;                                                                            \
+  struct fields_##name {                                                       \
+    char type;
+#define NOVA_FIELD(KIND, name, field, type, presence, section) char field;
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+};
+
+/* The structures of message.h as the table would write them. */
+struct layout_none {
+  char none;
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+  }                                                                            \
+  ;                                                                            \
+  struct layout_##name {
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+  NOVA_C_##type field;
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+};
+
+/* They agree: same members, same types, same places, and none besides. */
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+  _Static_assert(sizeof(struct layout_##name) ==                               \
+                     sizeof(struct nova_msg_##name),                           \
+                 "message.def and struct nova_msg_" #name " differ");          \
+  _Static_assert(sizeof(struct fields_##name) - 1 <= NOVA_MSG_FIELDS,          \
+                 #name " has more than NOVA_MSG_FIELDS fields");
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+  _Static_assert(offsetof(struct layout_##name, field) ==                      \
+                         offsetof(struct nova_msg_##name, field) &&            \
+                     _Generic(((struct nova_msg_##name *)NULL)->field,         \
+                              NOVA_C_##type : 1, default : 0),                 \
+                 "message.def and nova_msg_" #name "." #field " differ");
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+
+#define REQUIRED true
+#define OPTIONAL false
+
+/* clang-format off */
+static const struct nova_msg_info infos[NOVA_MSG_KINDS] = {
+    [NOVA_MSG_UNKNOWN] = {.field = {{0},
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+    }}, [NOVA_MSG_##KIND] = {#name, NOVA_SENDER_##sender, section,             \
+                             sizeof(struct fields_##name) - 1, {
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+        {#field, NOVA_FIELD_##type, presence, section},
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+    }},
+};
+
+/* Where in the union each field stands. */
+static const size_t places[NOVA_MSG_KINDS][NOVA_MSG_FIELDS] = {
+    [NOVA_MSG_UNKNOWN] = {0
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+    }, [NOVA_MSG_##KIND] = {
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+        offsetof(struct nova_msg_##name, field),
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+    },
+};
+/* clang-format on */
+
+const struct nova_msg_info *nova_msg_info(enum nova_msg_kind kind) {
+  if (kind <= NOVA_MSG_UNKNOWN || kind >= NOVA_MSG_KINDS)
+    return NULL;
+  return &infos[kind];
+}
+
+enum nova_msg_kind nova_msg_kind_of(struct nova_view s) {
+#define NOVA_MSG(KIND, name, sender, section)                                  \
+  if (s.n == sizeof #name - 1 && memcmp(s.p, #name, sizeof #name - 1) == 0)    \
+    return NOVA_MSG_##KIND;
+#define NOVA_FIELD(KIND, name, field, type, presence, section)
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+  return NOVA_MSG_UNKNOWN;
+}
+
+/* --- decoding ---------------------------------------------------------------
+ */
+
+/* The rows and "type": no more names than that are wanted. */
+enum {
+  ROWS = 1
+#define NOVA_MSG(KIND, name, sender, section)
+#define NOVA_FIELD(KIND, name, field, type, presence, section) +1
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+};
+_Static_assert(ROWS <= NOVA__JSON_WANTED, "NOVA__JSON_WANTED is too small");
+
+/* The lengths of the names, one bit each: most others are told by it. */
+static const uint64_t lengths = UINT64_C(1) << 4
+#define NOVA_MSG(KIND, name, sender, section)
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+  | UINT64_C(1) << (sizeof #field - 1)
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+    ;
+
+static bool key_is(const struct nova__json_member *m, const char *name,
+                   size_t n) {
+  if (!m->key_escaped)
+    return m->key_n == n && memcmp(m->key, name, n) == 0;
+  return nova__json_text_is((struct nova_view){m->key, m->key_n}, true,
+                            (struct nova_view){name, n});
+}
+
+/* Whether any message has a member of this name. */
+static bool wanted(const struct nova__json_member *m) {
+  if (!m->key_escaped && (m->key_n > 63 || (lengths >> m->key_n & 1) == 0))
+    return false;
+#define NOVA_MSG(KIND, name, sender, section)
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+  if (key_is(m, #field, sizeof #field - 1))                                    \
+    return true;
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+  return key_is(m, "type", 4);
+}
+
+static void defect(struct nova_msg *msg, int code, size_t offset, int field) {
+  msg->defect[msg->defects++] = (struct nova_defect){code, offset, field};
+}
+
+static size_t offset_of(const struct nova_msg *msg, const char *where) {
+  return (size_t)(where - msg->frame);
+}
+
+/* The closing brace. */
+static size_t end_of(const struct nova_msg *msg) {
+  return offset_of(msg, msg->whole.text.p + msg->whole.text.n - 1);
+}
+
+/* The highest whole number that every reader of JSON numbers keeps exactly. */
+#define TIME_MAX (INT64_C(1) << 53)
+
+/* Reads one member into its place. Returns 0 or what is wrong with it. */
+static int read_field(const struct nova__json_member *m,
+                      enum nova_field_type type, void *place) {
+  const struct nova_json_value *v = &m->value;
+  struct nova_string s;
+  int64_t t;
+  switch (type) {
+  case NOVA_FIELD_STRING:
+  case NOVA_FIELD_RESULT:
+    if (v->type != NOVA_JSON_STRING)
+      return NOVA_ERR_MSG_FIELD_TYPE;
+    s = (struct nova_string){{v->text.p + 1, v->text.n - 2}, m->value_escaped};
+    if (type == NOVA_FIELD_RESULT &&
+        !nova_string_is(s, (struct nova_view){"success", 7}) &&
+        !nova_string_is(s, (struct nova_view){"failed", 6}))
+      return NOVA_ERR_MSG_FIELD_RANGE;
+    memcpy(place, &s, sizeof s);
+    return 0;
+  case NOVA_FIELD_TIME:
+    if (!nova_json_is_integer(*v))
+      return NOVA_ERR_MSG_FIELD_TYPE;
+    if (!nova_json_int64(*v, &t) || t < 0 || t > TIME_MAX)
+      return NOVA_ERR_MSG_FIELD_RANGE;
+    memcpy(place, &t, sizeof t);
+    return 0;
+  case NOVA_FIELD_OBJECT:
+    if (v->type != NOVA_JSON_OBJECT)
+      return NOVA_ERR_MSG_FIELD_TYPE;
+    memcpy(place, &v->text, sizeof v->text);
+    return 0;
+  }
+  nova_unreachable();
+}
+
+/* The kept member of that name; NULL where there is none. |likely|: where it
+ * stands if the sender keeps to the guide's order. */
+static const struct nova__json_member *
+member(const struct nova__json_members *members, const char *name,
+       size_t likely) {
+  size_t n = strlen(name);
+  if (likely < members->kept && key_is(&members->m[likely], name, n))
+    return &members->m[likely];
+  for (size_t i = 0; i < members->kept; i++)
+    if (key_is(&members->m[i], name, n))
+      return &members->m[i];
+  return NULL;
+}
+
+/* Reads the members as those of a message of |kind|. */
+static void read_fields(struct nova_msg *msg, enum nova_msg_kind kind,
+                        const struct nova__json_members *members) {
+  const struct nova_msg_info *info = &infos[kind];
+  size_t known = msg->type.type != NOVA_JSON_NONE;
+  msg->kind = kind;
+  for (size_t i = 0; i < info->fields; i++) {
+    const struct nova_field_info *field = &info->field[i];
+    const struct nova__json_member *m = member(members, field->name, i + 1);
+    if (m == NULL) {
+      if (field->required)
+        defect(msg, NOVA_ERR_MSG_FIELD_MISSING, end_of(msg), (int)i);
+      continue;
+    }
+    known++;
+    msg->value[i] = m->value;
+    int err = read_field(m, field->type, (char *)&msg->u + places[kind][i]);
+    if (err != 0)
+      defect(msg, err, offset_of(msg, m->value.text.p), (int)i);
+    else
+      msg->present |= 1u << i;
+  }
+  msg->unknown = members->total - known;
+}
+
+/* Sets |type| and, where it is wrong, its defect. Returns the kind. */
+static enum nova_msg_kind read_type(struct nova_msg *msg,
+                                    const struct nova__json_members *members) {
+  const struct nova__json_member *m = member(members, "type", 0);
+  if (m == NULL) {
+    defect(msg, NOVA_ERR_MSG_NO_TYPE, end_of(msg), -1);
+    return NOVA_MSG_UNKNOWN;
+  }
+  msg->type = m->value;
+  size_t offset = offset_of(msg, m->value.text.p);
+  if (m->value.type != NOVA_JSON_STRING) {
+    defect(msg, NOVA_ERR_MSG_NO_TYPE, offset, -1);
+    return NOVA_MSG_UNKNOWN;
+  }
+  struct nova_view name = {m->value.text.p + 1, m->value.text.n - 2};
+  char plain[32];
+  if (m->value_escaped) {
+    size_t n = nova__json_text_copy(name, plain, sizeof plain);
+    name = (struct nova_view){plain, n <= sizeof plain ? n : 0};
+  }
+  enum nova_msg_kind kind = nova_msg_kind_of(name);
+  if (kind == NOVA_MSG_UNKNOWN)
+    defect(msg, NOVA_ERR_MSG_UNKNOWN_TYPE, offset, -1);
+  return kind;
+}
+
+/* Everything but the defects, which |defects| counts. */
+static void clear(struct nova_msg *msg, const char *frame) {
+  msg->kind = NOVA_MSG_UNKNOWN;
+  msg->present = 0;
+  memset(&msg->u, 0, sizeof msg->u);
+  msg->whole = msg->type = (struct nova_json_value){NOVA_JSON_NONE, {NULL, 0}};
+  memset(msg->value, 0, sizeof msg->value);
+  msg->unknown = 0;
+  msg->defects = 0;
+  msg->frame = frame;
+}
+
+int nova_msg_decode(struct nova_json *j, const char *p, size_t n,
+                    struct nova_msg *msg) {
+  struct nova__json_members members;
+  struct nova_fault_at at;
+  members.wanted = wanted;
+  clear(msg, p);
+  if (nova__json_scan(j, p, n, &msg->whole, &at, &members) != 0) {
+    if (at.code == NOVA_ERR_JSON_EMPTY)
+      at.code = NOVA_ERR_LINE_EMPTY;
+    defect(msg, at.code, at.offset, -1);
+    return at.code;
+  }
+  if (msg->whole.type != NOVA_JSON_OBJECT) {
+    defect(msg, NOVA_ERR_MSG_NOT_OBJECT, offset_of(msg, msg->whole.text.p), -1);
+    return NOVA_ERR_MSG_NOT_OBJECT;
+  }
+  enum nova_msg_kind kind = read_type(msg, &members);
+  read_fields(msg, kind, &members);
+  return msg->defects != 0 ? msg->defect[0].code : 0;
+}
+
+/* --- encoding ---------------------------------------------------------------
+ */
+
+/* Writes as far as there is room and counts on. */
+struct writer {
+  char *out;
+  size_t cap, n;
+};
+
+static void put(struct writer *w, const char *p, size_t n) {
+  if (n != 0 && w->n <= w->cap && n <= w->cap - w->n)
+    memcpy(w->out + w->n, p, n);
+  w->n += n;
+}
+
+static void put_text(struct writer *w, const char *s) {
+  put(w, s, strlen(s));
+}
+
+static void put_escaped(struct writer *w, unsigned char c) {
+  static const char digits[] = "0123456789abcdef";
+  static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+  const char *f = memchr(from, c, sizeof from - 1);
+  if (f != NULL) {
+    put(w, (char[]){'\\', to[f - from]}, 2);
+  } else {
+    put_text(w, "\\u00");
+    put(w, (char[]){digits[c >> 4], digits[c & 15]}, 2);
+  }
+}
+
+static int put_string(struct writer *w, struct nova_string s) {
+  if (nova_utf8_check(s.raw.p, s.raw.n) != s.raw.n)
+    return NOVA_ERR_JSON_UTF8;
+  put(w, "\"", 1);
+  if (s.escaped) {
+    put(w, s.raw.p, s.raw.n);
+  } else {
+    size_t from = 0;
+    for (size_t i = 0; i < s.raw.n; i++) {
+      unsigned char c = (unsigned char)s.raw.p[i];
+      if (c >= 0x20 && c != '"' && c != '\\')
+        continue;
+      put(w, s.raw.p + from, i - from);
+      put_escaped(w, c);
+      from = i + 1;
+    }
+    put(w, s.raw.p + from, s.raw.n - from);
+  }
+  put(w, "\"", 1);
+  return 0;
+}
+
+static int put_field(struct writer *w, enum nova_field_type type,
+                     const void *place) {
+  struct nova_string s;
+  struct nova_view span;
+  int64_t t;
+  char number[24];
+  switch (type) {
+  case NOVA_FIELD_STRING:
+  case NOVA_FIELD_RESULT: memcpy(&s, place, sizeof s); return put_string(w, s);
+  case NOVA_FIELD_TIME:
+    memcpy(&t, place, sizeof t);
+    snprintf(number, sizeof number, "%lld", (long long)t);
+    put_text(w, number);
+    return 0;
+  case NOVA_FIELD_OBJECT:
+    memcpy(&span, place, sizeof span);
+    put(w, span.p, span.n);
+    return 0;
+  }
+  nova_unreachable();
+}
+
+int nova_msg_encode(const struct nova_msg *msg, char *out, size_t cap,
+                    size_t *len) {
+  const struct nova_msg_info *info = nova_msg_info(msg->kind);
+  if (info == NULL)
+    return NOVA_ERR_ARGUMENT;
+  struct writer w = {out, cap, 0};
+  put_text(&w, "{\"type\":\"");
+  put_text(&w, info->name);
+  put_text(&w, "\"");
+  for (size_t i = 0; i < info->fields; i++) {
+    if ((msg->present >> i & 1) == 0) {
+      if (info->field[i].required)
+        return NOVA_ERR_ARGUMENT;
+      continue;
+    }
+    put_text(&w, ",\"");
+    put_text(&w, info->field[i].name);
+    put_text(&w, "\":");
+    int err = put_field(&w, info->field[i].type,
+                        (const char *)&msg->u + places[msg->kind][i]);
+    if (err != 0)
+      return err;
+  }
+  put_text(&w, "}\n");
+  *len = w.n;
+  return w.n <= cap ? 0 : NOVA_ERR_NO_SPACE;
+}
+
+/* --- strings ----------------------------------------------------------------
+ */
+
+size_t nova_string_copy(struct nova_string s, char *out, size_t cap) {
+  if (s.escaped)
+    return nova__json_text_copy(s.raw, out, cap);
+  if (out != NULL && s.raw.n != 0 && s.raw.n <= cap)
+    memcpy(out, s.raw.p, s.raw.n);
+  return s.raw.n;
+}
+
+bool nova_string_is(struct nova_string s, struct nova_view utf8) {
+  return nova__json_text_is(s.raw, s.escaped, utf8);
+}
