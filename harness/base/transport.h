@@ -73,6 +73,10 @@ struct nova_handler {
 
 struct nova_transport;
 
+/* The most bytes of one connection that wait to be sent, NOVA_ERR_LIMIT beyond:
+ * a peer that does not read makes no memory grow without bound. */
+#define NOVA_SEND_QUEUE_MAX ((size_t)8 << 20)
+
 struct nova_transport_ops {
   /* The present time, and Unix time at that moment in nanoseconds. */
   nova_ts (*now)(struct nova_transport *t);
@@ -91,14 +95,19 @@ struct nova_transport_ops {
   /* Sends the bytes as one write (they are copied) and reports SENT. Sends of
    * one connection keep their order; each starts when the one before is out, and
    * Nagle's algorithm is off, so that each tends to be a segment of its own.
-   * Returns 0, NOVA_ERR_STATE (no such open connection) or NOVA_ERR_NO_MEMORY. */
+   * Returns 0, NOVA_ERR_STATE (no such open connection, or half-closed),
+   * NOVA_ERR_LIMIT (with this one more than NOVA_SEND_QUEUE_MAX bytes would
+   * wait; nothing of it is sent) or NOVA_ERR_NO_MEMORY. */
   int (*send)(struct nova_transport *t, uint64_t id, const char *p, size_t n);
 
-  /* After everything that was sent: FIN, reading goes on. */
+  /* After everything that was sent: FIN, reading goes on. Returns 0 or
+   * NOVA_ERR_STATE (no such open connection, or half-closed already). */
   int (*half_close)(struct nova_transport *t, uint64_t id);
 
   /* Drops what was not sent yet; |rst|: ends with RST, otherwise with FIN. No
-   * more events of this id, which is free again. Unknown ids are ignored. */
+   * more events of this id, which is free again. Unknown ids are ignored. REFUSED
+   * and RESET are an id's last events and free it without close(); EOF does
+   * not, even after half_close(). */
   void (*close)(struct nova_transport *t, uint64_t id, bool rst);
 
   /* Stops and resumes reading, for back-pressure. */
@@ -113,6 +122,10 @@ struct nova_transport_ops {
   /* Calls expire() at |when| or as soon after as the loop can; one time point
    * per transport, the last call counts, NOVA_TS_NONE takes it away. */
   void (*wake_at)(struct nova_transport *t, nova_ts when);
+
+  /* Stops listening; connections that were accepted stay. Unknown ids are
+   * ignored. Listeners that nobody stops last as long as the transport. */
+  void (*unlisten)(struct nova_transport *t, uint64_t listener);
 };
 
 struct nova_transport {
