@@ -158,16 +158,6 @@ static struct nova_json_value value_at(const char *start, const char *end) {
                                   {start, (size_t)(end - start)}};
 }
 
-/* Keeps the member that now is complete, if it may be wanted. */
-static inline void record(struct nova__json_members *members,
-                          const struct nova__json_member *m) {
-  members->total++;
-  if (members->kept < NOVA__JSON_FIRST ||
-      (members->kept < NOVA__JSON_FIRST + NOVA__JSON_WANTED &&
-       members->wanted(m)))
-    members->m[members->kept++] = *m;
-}
-
 /* The whole grammar. |members|: a constant NULL or never NULL, so that the two
  * copies of this function each do only what they have to. */
 static inline __attribute__((always_inline)) int
@@ -301,7 +291,7 @@ done: /* a value has ended in front of |q| */
   if (members != NULL && depth == 1 && object != 0) {
     m.value = value_at(start, q);
     m.value_escaped = escaped;
-    record(members, &m);
+    nova__json_record(members, &m);
   }
   q = skip_space(q, end);
   if (depth == 0)

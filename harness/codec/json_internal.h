@@ -25,6 +25,16 @@ struct nova__json_members {
   struct nova__json_member m[NOVA__JSON_FIRST + NOVA__JSON_WANTED];
 };
 
+/* Keeps the member that now is complete, if it may be wanted. */
+static inline void nova__json_record(struct nova__json_members *members,
+                                     const struct nova__json_member *m) {
+  members->total++;
+  if (members->kept < NOVA__JSON_FIRST ||
+      (members->kept < NOVA__JSON_FIRST + NOVA__JSON_WANTED &&
+       members->wanted(m)))
+    members->m[members->kept++] = *m;
+}
+
 /* nova_json_check() that records the members too. */
 int nova__json_scan(struct nova_json *j, const char *p, size_t n,
                     struct nova_json_value *value, struct nova_fault_at *at,

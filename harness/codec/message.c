@@ -268,6 +268,24 @@ static enum nova_msg_kind read_type(struct nova_msg *msg,
   return kind;
 }
 
+/* Records the members of an object that was scanned before. */
+static void again(struct nova_json_value whole,
+                  struct nova__json_members *members) {
+  struct nova_json_iter it;
+  struct nova_json_value key;
+  struct nova__json_member m;
+  members->wanted = wanted;
+  members->kept = members->total = 0;
+  nova_json_iter_init(&it, whole);
+  while (nova_json_next(&it, &key, &m.value)) {
+    m.key = key.text.p + 1;
+    m.key_n = key.text.n - 2;
+    m.key_escaped = memchr(m.key, '\\', m.key_n) != NULL;
+    m.value_escaped = memchr(m.value.text.p, '\\', m.value.text.n) != NULL;
+    nova__json_record(members, &m);
+  }
+}
+
 /* Everything but the defects, which |defects| counts. */
 static void clear(struct nova_msg *msg, const char *frame) {
   msg->kind = NOVA_MSG_UNKNOWN;
@@ -299,6 +317,25 @@ int nova_msg_decode(struct nova_json *j, const char *p, size_t n,
   enum nova_msg_kind kind = read_type(msg, &members);
   read_fields(msg, kind, &members);
   return msg->defects != 0 ? msg->defect[0].code : 0;
+}
+
+int nova_msg_survey(const struct nova_msg *in, enum nova_msg_kind as,
+                    struct nova_msg *out) {
+  if (out != in)
+    *out = *in;
+  if (in->whole.type == NOVA_JSON_OBJECT && nova_msg_info(as) != NULL) {
+    struct nova__json_members members;
+    struct nova_json_value whole = in->whole;
+    again(whole, &members);
+    clear(out, in->frame);
+    out->whole = whole;
+    enum nova_msg_kind kind = read_type(out, &members);
+    if (kind != NOVA_MSG_UNKNOWN && kind != as)
+      defect(out, NOVA_ERR_MSG_UNKNOWN_TYPE, offset_of(out, out->type.text.p),
+             -1);
+    read_fields(out, as, &members);
+  }
+  return out->defects != 0 ? out->defect[0].code : 0;
 }
 
 /* --- encoding ---------------------------------------------------------------

@@ -126,8 +126,8 @@ struct nova_msg {
   struct nova_json_value value[NOVA_MSG_FIELDS]; /* each field as it stands,
                                  whatever its type; NONE where absent */
   size_t unknown; /* members that the table does not list */
-  const char *frame; /* the frame's first byte */
-  size_t defects; /* how many of |defect| are set */
+  const char *frame; /* its first byte */
+  size_t defects;    /* how many of |defect| are set */
   struct nova_defect defect[NOVA_MSG_FIELDS + 1];
 };
 
@@ -145,6 +145,36 @@ struct nova_msg {
  * white space), NOVA_ERR_JSON_*, NOVA_ERR_MSG_*. */
 int nova_msg_decode(struct nova_json *j, const char *p, size_t n,
                     struct nova_msg *msg);
+
+/* What an object evidently is whose "type" is missing, no string, unknown or one
+ * of the other side's, so that a finding can say "meant as a pong" and the rest of
+ * it can be judged.
+ *
+ * First by the type's text: a kind of that sender whose name it is but for the
+ * case of ASCII letters, white space at the ends, or '-' for '_'. Else by the
+ * members: every kind of that sender gets a point for each of its fields that is
+ * there, and loses one for each required field that is not and for each member
+ * that it does not have. The best kind is the answer if it is the only best one, at
+ * least half of its required fields are there, and either a field is among them
+ * that no other kind of that sender has, or the members that it does not have are
+ * no more than those that it has.
+ *
+ * |msg|: a decoded message; its frame still stands.
+ * Returns its kind if that is known and of that sender; UNKNOWN where it is no
+ * object, or not clear. */
+enum nova_msg_kind nova_msg_infer(const struct nova_msg *msg,
+                                  enum nova_sender sender);
+
+/* Reads a decoded object again as if it were of another kind: |out| is what
+ * nova_msg_decode() gives for an object of kind |as|, its defects included. If
+ * "type" is not the name of that kind, the first of them is about it: NO_TYPE or
+ * UNKNOWN_TYPE, field -1.
+ *
+ * |in|: its frame still stands; |out| may be |in| itself.
+ * Returns the code of the first defect or 0. Where |in| is no object or |as| is
+ * UNKNOWN, |out| is |in|. */
+int nova_msg_survey(const struct nova_msg *in, enum nova_msg_kind as,
+                    struct nova_msg *out);
 
 /* Encodes a message as one line, the line feed included, members in the order
  * of the guide.
