@@ -1,0 +1,51 @@
+/* Named faults of the reference peers: what a harness is worth is how many of
+ * them it catches. One list, faults.def. */
+#ifndef NOVA_PEER_FAULT_H
+#define NOVA_PEER_FAULT_H
+
+#include "base/view.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum nova_side { NOVA_SIDE_SERVER, NOVA_SIDE_DEVICE };
+
+enum nova_fault {
+#define NOVA_FAULT(ID, name, side, what, breaks, needs) NOVA_FAULT_##ID,
+#include "peer/faults.def"
+#undef NOVA_FAULT
+  NOVA_FAULTS
+};
+
+struct nova_fault_info {
+  const char *name;
+  enum nova_side side;
+  const char *what;   /* one sentence, with its full stop */
+  const char *breaks; /* requirement ids, apart by one space; see faults.def */
+  const char
+      *needs; /* as in requirements.yaml, apart by one space; may be "" */
+};
+
+/* The row of a fault, static; NULL for a number that is none. */
+const struct nova_fault_info *nova_fault_info(enum nova_fault f);
+
+/* The fault called |name|, NOVA_FAULTS where there is none. */
+enum nova_fault nova_fault_find(struct nova_view name);
+
+/* Any number of faults; zeroed: none. */
+struct nova_fault_set {
+  uint64_t word[(NOVA_FAULTS + 63) / 64];
+};
+
+static inline void nova_fault_add(struct nova_fault_set *set,
+                                  enum nova_fault f) {
+  set->word[(unsigned)f / 64] |= UINT64_C(1) << (unsigned)f % 64;
+}
+
+static inline bool nova_fault_has(const struct nova_fault_set *set,
+                                  enum nova_fault f) {
+  return (set->word[(unsigned)f / 64] >> (unsigned)f % 64 & 1) != 0;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* Serves a reference server over a transport: on real sockets and on the
+ * simulated network alike. Events go to the server, its outputs to the
+ * transport, its deadlines to wake_at().
+ *
+ * A connection that the server closes gets FIN behind what was sent and is
+ * read, to no effect, until the device closes too or NOVA_SERVE_LINGER is over.
+ * To close at once could answer bytes that are still coming in with RST, and
+ * RST takes away what the device has not read yet, the auth_result first of
+ * all. */
+#ifndef NOVA_PEER_SERVE_H
+#define NOVA_PEER_SERVE_H
+
+#include "base/transport.h"
+#include "peer/server.h"
+
+#define NOVA_SERVE_LINGER (2 * NOVA_SEC)
+
+/* Connections at a time, those of the control address and those that are being
+ * closed included. */
+#define NOVA_SERVE_CONNECTIONS 200000
+
+/* Control connections at a time. */
+#define NOVA_SERVE_CONTROLS 64
+
+struct nova_serve_options {
+  const struct nova_mem *mem; /* NULL: the C library's */
+  const char *host;           /* where devices connect */
+  uint16_t port;              /* 0: a free one */
+  const char *control_host;   /* control.h; NULL: none */
+  uint16_t control_port;
+  /* The server crashed: its connections have been reset already. The callback
+   * ends the process or has the simulated network do it; without one, new
+   * connections are reset as they come. It must not free the nova_serve. */
+  void (*crashed)(void *user);
+  void *user;
+};
+
+struct nova_serve;
+
+/* Listens and makes itself the transport's handler.
+ * |transport|, |server|: stay the caller's and outlive the result. The server's
+ * time is the transport's, so its unix_base is unix_ns() - now().
+ * |why|: on failure the reason in plain words, valid until the next call into
+ *        the transport.
+ * Returns NULL where an address cannot be listened on or memory ran out. */
+struct nova_serve *nova_serve_new(struct nova_transport *transport,
+                                  struct nova_server *server,
+                                  const struct nova_serve_options *options,
+                                  const char **why);
+
+/* Closes every connection. NULL is ignored. */
+void nova_serve_free(struct nova_serve *v);
+
+/* The ports that were bound; 0 for no control address. */
+uint16_t nova_serve_port(const struct nova_serve *v);
+uint16_t nova_serve_control_port(const struct nova_serve *v);
+
+/* For a program that shares the transport: its own handler passes on what
+ * concerns the server. */
+void nova_serve_event(struct nova_serve *v, const struct nova_event *event);
+void nova_serve_expire(struct nova_serve *v, nova_ts now);
+
+#endif

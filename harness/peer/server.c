@@ -1,0 +1,464 @@
+#include "peer/server_state.h"
+
+#include "base/unreachable.h"
+
+#include <assert.h>
+
+/* --- timers ----------------------------------------------------------------
+ */
+
+void nova__timer_stop(struct nova__timer *t) {
+  struct nova__timers *list = t->list;
+  if (list == NULL)
+    return;
+  *(t->prev != NULL ? &t->prev->next : &list->head) = t->next;
+  *(t->next != NULL ? &t->next->prev : &list->tail) = t->prev;
+  t->list = NULL;
+}
+
+void nova__timer_set(struct nova__timers *list, struct nova__timer *t,
+                     nova_ts when) {
+  nova__timer_stop(t);
+  /* All spans of a list are alike, so this stops at once; only the list of late
+   * posts, which faults fill, has to search. */
+  struct nova__timer *after = list->tail;
+  while (after != NULL && after->when > when)
+    after = after->prev;
+  t->list = list;
+  t->when = when;
+  t->prev = after;
+  t->next = after != NULL ? after->next : list->head;
+  *(t->prev != NULL ? &t->prev->next : &list->head) = t;
+  *(t->next != NULL ? &t->next->prev : &list->tail) = t;
+}
+
+static nova_ts head_of(const struct nova__timers *list) {
+  return list->head != NULL ? list->head->when : NOVA_TS_NONE;
+}
+
+/* --- output ----------------------------------------------------------------
+ */
+
+static void push(struct nova__posts *q, struct nova__post *post) {
+  post->next = NULL;
+  *(q->tail != NULL ? &q->tail->next : &q->head) = post;
+  q->tail = post;
+}
+
+static struct nova__post *pop(struct nova__posts *q) {
+  struct nova__post *post = q->head;
+  if (post != NULL && (q->head = post->next) == NULL)
+    q->tail = NULL;
+  return post;
+}
+
+void nova__post(struct nova_server *s, struct nova__session *c, const char *p,
+                size_t n, const struct nova__how *how) {
+  if (c->state == NOVA__ENDED)
+    return;
+  if (n > s->options.unsent_limit - c->unsent) {
+    nova__end(s, c, NOVA__POST_RESET);
+    return;
+  }
+  if (n > 0 || how->late > 0) {
+    struct nova__post *post = nova_mem_alloc(s->mem, sizeof *post + n);
+    if (post == NULL) {
+      s->error = NOVA_ERR_NO_MEMORY;
+      nova__end(s, c, NOVA__POST_RESET);
+      return;
+    }
+    *post = (struct nova__post){.owner = c,
+                                .kind = NOVA__POST_SEND,
+                                .last = how->last,
+                                .resumes = how->resumes,
+                                .n = n,
+                                .bytes = (char *)(post + 1)};
+    post->timer.owner = post;
+    if (n > 0)
+      memcpy(post->bytes, p, n);
+    c->unsent += n;
+    if (how->late > 0) {
+      nova__timer_set(&s->late, &post->timer, nova_ts_add(s->now, how->late));
+      c->late++;
+      c->blocked = c->blocked || how->resumes;
+      return;
+    }
+    push(&s->queue, post);
+  }
+  if (how->last)
+    nova__end(s, c, NOVA__POST_CLOSE);
+}
+
+/* A late post's time has come. */
+static void deliver_late(struct nova_server *s, struct nova__post *post) {
+  struct nova__session *c = post->owner;
+  bool last = post->last, resumes = post->resumes;
+  nova__timer_stop(&post->timer);
+  c->late--;
+  if (post->n > 0)
+    push(&s->queue, post);
+  else
+    nova_mem_free(s->mem, post);
+  if (last) {
+    nova__end(s, c, NOVA__POST_CLOSE);
+  } else if (resumes) {
+    c->blocked = false;
+    nova__intake_resume(s, c);
+  }
+}
+
+static void drop_late(struct nova_server *s, struct nova__session *c) {
+  struct nova__timer *t = s->late.head;
+  while (t != NULL && c->late > 0) {
+    struct nova__post *post = t->owner;
+    t = t->next;
+    if (post->owner == c) {
+      nova__timer_stop(&post->timer);
+      nova_mem_free(s->mem, post);
+      c->late--;
+    }
+  }
+}
+
+/* --- sessions --------------------------------------------------------------
+ */
+
+static nova_ts auth_span(const struct nova_server *s) {
+  nova_ts span = s->options.auth_timeout;
+  if (NOVA__HAS(s, NO_AUTH_TIMEOUT))
+    return NOVA_TS_NONE;
+  if (NOVA__HAS(s, AUTH_TIMEOUT_SHORT))
+    return span / 2;
+  return NOVA__HAS(s, AUTH_TIMEOUT_LATE) ? nova_ts_add(span, span) : span;
+}
+
+static nova_ts idle_span(const struct nova_server *s) {
+  nova_ts span = s->options.idle_timeout;
+  if (NOVA__HAS(s, NO_IDLE_TIMEOUT))
+    return NOVA_TS_NONE;
+  if (NOVA__HAS(s, IDLE_EARLY))
+    return span - span / 3;
+  return NOVA__HAS(s, IDLE_LATE) ? nova_ts_add(span, span / 2) : span;
+}
+
+/* Starts |t| anew; a server that stands still takes notice when it goes on. */
+static void start(struct nova_server *s, struct nova__timers *list,
+                  struct nova__timer *t, nova_ts span) {
+  nova_ts from = s->hung_until != NOVA_TS_NONE ? s->hung_until : s->now;
+  nova__timer_stop(t);
+  if (span != NOVA_TS_NONE)
+    nova__timer_set(list, t, nova_ts_add(from, span));
+}
+
+void nova__start_auth(struct nova_server *s, struct nova__session *c) {
+  start(s, &s->auth, &c->auth, auth_span(s));
+}
+
+void nova__start_idle(struct nova_server *s, struct nova__session *c) {
+  start(s, &s->idle, &c->idle, idle_span(s));
+}
+
+void nova__enter(struct nova_server *s, struct nova__session *c,
+                 enum nova__session_state state) {
+  assert(c->state != NOVA__ENDED);
+  c->state = state;
+  switch (state) {
+  case NOVA__WAITING:
+    nova__timer_stop(&c->idle);
+    nova__start_auth(s, c);
+    return;
+  case NOVA__SERVED:
+    if (!NOVA__HAS(s, AUTH_TIMER_RUNS_ON))
+      nova__timer_stop(&c->auth);
+    nova__start_idle(s, c);
+    return;
+  case NOVA__REFUSED:
+  case NOVA__ENDED:
+    nova__timer_stop(&c->auth);
+    nova__timer_stop(&c->idle);
+    return;
+  }
+  nova_unreachable();
+}
+
+void nova__bind(struct nova_server *s, struct nova__session *c,
+                struct nova__account *a) {
+  if (c->account != NULL) {
+    *(c->newer != NULL ? &c->newer->older : &c->account->newest) = c->older;
+    if (c->older != NULL)
+      c->older->newer = c->newer;
+  }
+  c->account = a;
+  c->newer = NULL;
+  c->older = a != NULL ? a->newest : NULL;
+  if (a != NULL) {
+    if (a->newest != NULL)
+      a->newest->newer = c;
+    a->newest = c;
+    s->latest = c;
+  }
+}
+
+void nova__end(struct nova_server *s, struct nova__session *c,
+               enum nova__post_kind kind) {
+  nova__enter(s, c, NOVA__ENDED);
+  nova__bind(s, c, NULL);
+  if (s->latest == c)
+    s->latest = NULL;
+  nova__connmap_remove(&s->map, c->conn);
+  /* |next| stays, for loops over all sessions that end some of them. */
+  *(c->prev != NULL ? &c->prev->next : &s->sessions) = c->next;
+  if (c->next != NULL)
+    c->next->prev = c->prev;
+  drop_late(s, c);
+  c->end = (struct nova__post){.owner = c, .kind = kind};
+  push(&s->queue, &c->end);
+}
+
+void nova__end_all(struct nova_server *s, enum nova__post_kind kind) {
+  while (s->sessions != NULL)
+    nova__end(s, s->sessions, kind);
+}
+
+void nova__crash(struct nova_server *s) {
+  nova__end_all(s, NOVA__POST_GONE);
+  s->dead = true;
+  s->crash = (struct nova__post){.kind = NOVA__POST_CRASH};
+  push(&s->queue, &s->crash);
+}
+
+static void free_session(struct nova_server *s, struct nova__session *c) {
+  struct nova__post *post;
+  while ((post = pop(&c->in_flight)) != NULL)
+    nova_mem_free(s->mem, post);
+  nova_line_free(&c->line);
+  nova_buf_free(&c->backlog);
+  nova_mem_free(s->mem, c);
+}
+
+/* --- the server ------------------------------------------------------------
+ */
+
+static bool take_options(struct nova_server *s,
+                         const struct nova_server_options *options) {
+  s->options = *options;
+  struct nova_server_options *o = &s->options;
+  if (o->line_limit == 0)
+    o->line_limit = NOVA_LINE_LIMIT;
+  if (o->auth_timeout == 0)
+    o->auth_timeout = 10 * NOVA_SEC;
+  if (o->idle_timeout == 0)
+    o->idle_timeout = 180 * NOVA_SEC;
+  if (o->max_connections == 0)
+    o->max_connections = 100000;
+  if (o->unsent_limit == 0)
+    o->unsent_limit = 1024 * 1024;
+  if (o->late == 0)
+    o->late = 6 * NOVA_SEC;
+  if (o->faults != NULL)
+    s->faults = *o->faults;
+  o->faults = NULL;
+  return o->line_limit <= (size_t)1 << 24;
+}
+
+struct nova_server *nova_server_new(const struct nova_server_options *options) {
+  struct nova_server *s = nova_mem_zalloc(options->mem, sizeof *s);
+  if (s == NULL)
+    return NULL;
+  s->mem = options->mem;
+  s->hung_until = NOVA_TS_NONE;
+  nova__connmap_init(&s->map, s->mem);
+  bool ok = take_options(s, options);
+  s->frame_limit = nova__frame_limit(s);
+  /* A message of the server's is at most as long as the guide allows, or as
+   * a fault makes it: a pretty-printed command is a multiple of its length. */
+  nova_buf_init(&s->text, s->mem, (size_t)16 * NOVA_LINE_LIMIT);
+  nova_buf_init(&s->joined, s->mem, s->options.unsent_limit);
+  nova_rng_init(&s->rng, nova_rng_derive(s->options.seed, "server"));
+  if (ok)
+    s->json = nova_json_new(s->mem, s->frame_limit, NOVA_JSON_DEPTH);
+  if (s->json == NULL || nova__accounts_init(s) != 0) {
+    nova_server_free(s);
+    return NULL;
+  }
+  s->options.devices = NULL;
+  return s;
+}
+
+/* The output that was handed out is done with. */
+static void release(struct nova_server *s) {
+  struct nova__post *post = s->handed_out;
+  s->handed_out = NULL;
+  if (post != NULL && post->owner != NULL)
+    free_session(s, post->owner);
+}
+
+void nova_server_free(struct nova_server *s) {
+  if (s == NULL)
+    return;
+  nova__end_all(s, NOVA__POST_GONE);
+  release(s);
+  struct nova__post *post;
+  while ((post = pop(&s->queue)) != NULL) {
+    if (post->kind == NOVA__POST_SEND)
+      nova_mem_free(s->mem, post);
+    else if (post->owner != NULL)
+      free_session(s, post->owner);
+  }
+  nova__accounts_free(s);
+  nova__connmap_free(&s->map);
+  nova_buf_free(&s->text);
+  nova_buf_free(&s->joined);
+  nova_json_free(s->json);
+  nova_mem_free(s->mem, s);
+}
+
+/* The hang is over: everybody who waited is served, in no particular order. */
+static void wake_up(struct nova_server *s) {
+  s->hung_until = NOVA_TS_NONE;
+  for (struct nova__session *c = s->sessions; c != NULL; c = c->next)
+    if (c->state != NOVA__ENDED)
+      nova__intake_resume(s, c);
+}
+
+static void expire(struct nova_server *s) {
+  if (s->hung_until != NOVA_TS_NONE) {
+    if (s->now < s->hung_until)
+      return;
+    wake_up(s);
+  }
+  for (;;) {
+    nova_ts auth = head_of(&s->auth), idle = head_of(&s->idle);
+    nova_ts late = head_of(&s->late);
+    nova_ts first = nova_ts_min(late, nova_ts_min(auth, idle));
+    if (first > s->now || s->hung_until != NOVA_TS_NONE || s->dead)
+      return;
+    if (late == first)
+      deliver_late(s, s->late.head->owner);
+    else
+      nova__end(s, (auth == first ? s->auth.head : s->idle.head)->owner,
+                NOVA__POST_CLOSE);
+  }
+}
+
+bool nova__settle(struct nova_server *s, nova_ts now) {
+  release(s);
+  if (s->dead)
+    return false;
+  if (now > s->now)
+    s->now = now;
+  expire(s);
+  /* What failed there was another connection's, and was reset for it. */
+  s->error = 0;
+  return !s->dead;
+}
+
+int nova_server_accept(struct nova_server *s, uint64_t conn, nova_ts now) {
+  if (!nova__settle(s, now) || s->deaf)
+    return 0;
+  if (nova__connmap_get(&s->map, conn) != NULL)
+    return NOVA_ERR_STATE;
+  if (s->map.n >= s->options.max_connections)
+    return NOVA_ERR_LIMIT;
+  struct nova__session *c = nova_mem_zalloc(s->mem, sizeof *c);
+  if (c == NULL)
+    return NOVA_ERR_NO_MEMORY;
+  if (nova_line_init(&c->line, s->mem, s->frame_limit) != 0 ||
+      nova__connmap_add(&s->map, conn, c) != 0) {
+    nova_mem_free(s->mem, c);
+    return NOVA_ERR_NO_MEMORY;
+  }
+  /* Faults leave bytes for later; a client that sends more than this meanwhile
+   * is reset. */
+  nova_buf_init(&c->backlog, s->mem, (size_t)4 * 1024 * 1024);
+  c->conn = conn;
+  c->auth.owner = c->idle.owner = c;
+  c->next = s->sessions;
+  if (c->next != NULL)
+    c->next->prev = c;
+  s->sessions = c;
+  nova__enter(s, c, NOVA__WAITING);
+  return 0;
+}
+
+int nova_server_feed(struct nova_server *s, uint64_t conn, const char *p,
+                     size_t n, nova_ts now) {
+  struct nova__session *c =
+      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
+  if (c != NULL && n > 0)
+    nova__intake(s, c, p, n);
+  return s->error;
+}
+
+void nova_server_eof(struct nova_server *s, uint64_t conn, nova_ts now) {
+  struct nova__session *c =
+      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
+  if (c != NULL) {
+    if (c->blocked || s->hung_until != NOVA_TS_NONE)
+      c->eof = true;
+    else
+      nova__end(s, c, NOVA__POST_CLOSE);
+  }
+}
+
+void nova_server_reset(struct nova_server *s, uint64_t conn, nova_ts now) {
+  struct nova__session *c =
+      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
+  if (c != NULL)
+    nova__end(s, c, NOVA__POST_GONE);
+}
+
+void nova_server_sent(struct nova_server *s, uint64_t conn) {
+  release(s);
+  struct nova__session *c = nova__connmap_get(&s->map, conn);
+  struct nova__post *post = c != NULL ? pop(&c->in_flight) : NULL;
+  if (post != NULL) {
+    c->unsent -= post->n;
+    nova_mem_free(s->mem, post);
+  }
+}
+
+nova_ts nova_server_next_deadline(const struct nova_server *s) {
+  if (s->dead)
+    return NOVA_TS_NONE;
+  if (s->hung_until != NOVA_TS_NONE)
+    return s->hung_until;
+  return nova_ts_min(head_of(&s->late),
+                     nova_ts_min(head_of(&s->auth), head_of(&s->idle)));
+}
+
+void nova_server_expire(struct nova_server *s, nova_ts now) {
+  nova__settle(s, now);
+}
+
+bool nova_server_next_output(struct nova_server *s,
+                             struct nova_server_out *out) {
+  release(s);
+  struct nova__post *post;
+  while ((post = pop(&s->queue)) != NULL) {
+    struct nova__session *c = post->owner;
+    *out = (struct nova_server_out){.conn = c != NULL ? c->conn : 0};
+    switch (post->kind) {
+    case NOVA__POST_SEND:
+      if (c->state == NOVA__ENDED && c->end.kind == NOVA__POST_GONE) {
+        nova_mem_free(s->mem, post);
+        continue;
+      }
+      out->kind = NOVA_SERVER_SEND;
+      out->bytes = (struct nova_view){post->bytes, post->n};
+      push(&c->in_flight, post);
+      return true;
+    case NOVA__POST_GONE: free_session(s, c); continue;
+    case NOVA__POST_CLOSE: out->kind = NOVA_SERVER_CLOSE; break;
+    case NOVA__POST_RESET: out->kind = NOVA_SERVER_RESET; break;
+    case NOVA__POST_CRASH: out->kind = NOVA_SERVER_CRASH; break;
+    }
+    s->handed_out = post;
+    return true;
+  }
+  return false;
+}
+
+size_t nova_server_connections(const struct nova_server *s) {
+  return s->map.n;
+}
