@@ -21,6 +21,8 @@ enum nova_entry_kind {
 
 extern const char *const nova_entry_names[];
 
+struct nova_masked; /* report/mask.h */
+
 struct nova_entry {
   enum nova_entry_kind kind;
   nova_ts t, since; /* from the conversation's start */
@@ -30,6 +32,10 @@ struct nova_entry {
   int code;
   size_t size;          /* of the bytes, all of them */
   struct nova_view bytes; /* what is kept of them */
+  /* Read back from a file: the places of |bytes| that were masked there and are
+   * placeholders now, sorted; owned by the results. NULL and 0 in a live run. */
+  const struct nova_masked *masked;
+  size_t masked_n;
 };
 
 struct nova_transcript {

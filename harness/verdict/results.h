@@ -18,12 +18,17 @@ extern const char *const nova_outcome_names[3];
 struct nova_conversation_result {
   const char *id;
   struct nova_text title;
+  struct nova_text why, mend; /* of the script; may be NULL */
+  const char *transport;      /* "tcp"; may be NULL */
   enum nova_verdict verdict;
   const char *reason;   /* why it is no pass; NULL for a pass */
   struct nova_ids verifies;
   nova_ts started, duration; /* started: from the run's start */
   const char *device;   /* id, NULL for none */
   const char *other;    /* id, NULL for none */
+  /* Their keys in force at its start, NULL: the profile's. Never written as they
+   * are; they tell what has to be masked after a reset_key hook. */
+  const char *device_key, *other_key;
   uint64_t seed;
   uint64_t unix_ns;     /* Unix time at its start */
   nova_ts timing_error;
@@ -68,6 +73,10 @@ struct nova_results {
   size_t requirements;
   struct nova_conversation_result *conversation;
   size_t conversations;
+  /* What the reference peers' named faults say about the suite: how many there
+   * are, were caught, were charged to another requirement too. 0 faults: not
+   * known. */
+  size_t faults, faults_caught, faults_blamed;
   const char **stale; /* complaints about --expect: passed or expired entries */
   size_t stales;
 };

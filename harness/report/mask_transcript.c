@@ -1,0 +1,352 @@
+/* Masking a transcript: each direction of a connection is one text, however it
+ * was cut into entries. */
+#include "report/mask_find.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One entry's bytes and the stream that they belong to. */
+struct item {
+  unsigned connection;
+  int direction; /* 0 sent, 1 received, 2 a text of its own */
+  size_t entry;
+};
+
+/* A place before it is sorted to its entry. */
+struct found {
+  size_t entry;
+  struct nova_masked place;
+};
+
+struct search {
+  const struct nova_mask *m;
+  struct nova_mask *learns; /* the set that grows; NULL when it is only used */
+  const struct nova_conversation_result *c;
+  const struct nova_mem *mem;
+  struct found *found;
+  size_t n, cap;
+};
+
+static int by_stream(const void *a, const void *b) {
+  const struct item *x = a, *y = b;
+  if (x->direction != y->direction)
+    return x->direction < y->direction ? -1 : 1;
+  if (x->connection != y->connection)
+    return x->connection < y->connection ? -1 : 1;
+  return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+static int by_entry(const void *a, const void *b) {
+  const struct found *x = a, *y = b;
+  if (x->entry != y->entry)
+    return x->entry < y->entry ? -1 : 1;
+  return x->place.at < y->place.at ? -1 : x->place.at > y->place.at;
+}
+
+static int add(struct search *s, size_t entry, struct nova_masked place) {
+  if (s->n == s->cap) {
+    size_t cap = s->cap == 0 ? 16 : s->cap * 2;
+    struct found *p = nova_mem_realloc(s->mem, s->found, cap * sizeof *p);
+    if (p == NULL)
+      return NOVA_ERR_NO_MEMORY;
+    s->found = p;
+    s->cap = cap;
+  }
+  s->found[s->n++] = (struct found){entry, place};
+  return 0;
+}
+
+/* The generation of |key| among the keys of |of|; 0 where it is not given. */
+static unsigned generation_of(const struct nova_mask *m, const char *of,
+                              const char *key) {
+  if (key == NULL)
+    return 0;
+  for (const struct nova__secret *s = m->secrets; s != NULL; s = s->next)
+    if (s->of != NULL && strcmp(s->of, of) == 0 && nova_view_is(s->bytes, key))
+      return s->generation;
+  return 0;
+}
+
+static bool is_expected(const struct search *s, const struct nova__range *r) {
+  const struct nova_conversation_result *c = s->c;
+  const struct nova__secret *k = r->secret;
+  if (k == NULL || k->of == NULL || r->form == NOVA_MASKED_ENCODED)
+    return false;
+  if (c->device != NULL && strcmp(k->of, c->device) == 0)
+    return k->generation >= generation_of(s->m, k->of, c->device_key);
+  if (c->other != NULL && strcmp(k->of, c->other) == 0)
+    return k->generation >= generation_of(s->m, k->of, c->other_key);
+  return strcmp(k->of, "platform") == 0;
+}
+
+static struct nova_masked place_of(const struct search *s,
+                                   const struct nova__range *r) {
+  return (struct nova_masked){
+      .length = r->n,
+      .expected = is_expected(s, r),
+      .of = r->secret != NULL ? r->secret->of : NULL,
+      .generation = r->secret != NULL ? r->secret->generation : 0,
+      .form = r->form,
+      .secret = r->secret != NULL ? r->secret->bytes.n : 0,
+      .whole = r->n,
+  };
+}
+
+/* The bytes of items [0, n), one text; a place goes to every entry that has a
+ * part of it. */
+static int search_stream(struct search *s, const struct item *item, size_t n,
+                         bool start) {
+  const struct nova_entry *entry = s->c->transcript.entry;
+  struct nova_buf joined;
+  nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
+  struct nova_view text = entry[item[0].entry].bytes;
+  int err = 0;
+  if (n > 1) {
+    for (size_t i = 0; i < n && err == 0; i++) {
+      struct nova_view v = entry[item[i].entry].bytes;
+      err = nova_buf_append(&joined, v.p, v.n);
+    }
+    text = nova_buf_view(&joined);
+  }
+  struct nova__ranges v = {.mem = s->mem};
+  if (err == 0)
+    err = nova__mask_find(s->m, text, start, &v);
+  size_t i = 0, offset = 0; /* the item, and where it starts in the text */
+  for (size_t k = 0; k < v.n && err == 0; k++) {
+    size_t done = 0;
+    while (done < v.r[k].n && err == 0) {
+      size_t at = v.r[k].at + done;
+      while (at >= offset + entry[item[i].entry].bytes.n)
+        offset += entry[item[i++].entry].bytes.n;
+      size_t here = offset + entry[item[i].entry].bytes.n - at;
+      if (here > v.r[k].n - done)
+        here = v.r[k].n - done;
+      struct nova_masked p = place_of(s, &v.r[k]);
+      p.at = at - offset;
+      p.length = here;
+      p.part = done;
+      err = add(s, item[i].entry, p);
+      done += here;
+    }
+  }
+  nova_mem_free(s->mem, v.r);
+  nova_buf_free(&joined);
+  return err;
+}
+
+static bool same_stream(const struct item *a, const struct item *b) {
+  return a->direction != 2 && a->direction == b->direction &&
+         a->connection == b->connection;
+}
+
+/* Calls |each| for every stretch of bytes that belong together: to the end of
+ * the stream, or to an entry whose bytes were not all kept. */
+static int each_stream(struct search *s,
+                       int (*each)(struct search *s, const struct item *item,
+                                   size_t n, bool start)) {
+  const struct nova_transcript *t = &s->c->transcript;
+  struct item *item = nova_mem_alloc(s->mem, (t->n + 1) * sizeof *item);
+  if (item == NULL)
+    return NOVA_ERR_NO_MEMORY;
+  size_t n = 0;
+  for (size_t i = 0; i < t->n; i++) {
+    const struct nova_entry *e = &t->entry[i];
+    if (e->bytes.n == 0 || e->masked_n != 0)
+      continue;
+    int direction = e->kind == NOVA_ENTRY_SENT       ? 0
+                    : e->kind == NOVA_ENTRY_RECEIVED ? 1
+                                                     : 2;
+    item[n++] = (struct item){direction == 2 ? 0 : e->connection, direction, i};
+  }
+  qsort(item, n, sizeof *item, by_stream);
+  int err = 0;
+  for (size_t i = 0; i < n && err == 0;) {
+    bool start = item[i].direction != 2 &&
+                 (i == 0 || !same_stream(&item[i - 1], &item[i]));
+    size_t k = i + 1;
+    while (k < n && same_stream(&item[i], &item[k]) &&
+           t->entry[item[k - 1].entry].bytes.n ==
+               t->entry[item[k - 1].entry].size)
+      k++;
+    err = each(s, item + i, k - i, start);
+    i = k;
+  }
+  nova_mem_free(s->mem, item);
+  return err;
+}
+
+int nova_mask_transcript(const struct nova_mask *m,
+                         const struct nova_conversation_result *c,
+                         const struct nova_mem *mem, struct nova_masking *out) {
+  *out = (struct nova_masking){.mem = mem};
+  const struct nova_transcript *t = &c->transcript;
+  struct search s = {.m = m, .c = c, .mem = mem};
+  int err = m != NULL ? each_stream(&s, search_stream) : 0;
+  for (size_t i = 0; i < t->n && err == 0; i++)
+    for (size_t k = 0; k < t->entry[i].masked_n && err == 0; k++)
+      err = add(&s, i, t->entry[i].masked[k]);
+  if (err == 0 && s.n != 0)
+    qsort(s.found, s.n, sizeof *s.found, by_entry);
+  if (err == 0) {
+    out->first = nova_mem_alloc(mem, (t->n + 1) * sizeof *out->first);
+    out->place = nova_mem_alloc(mem, (s.n + 1) * sizeof *out->place);
+    if (out->first == NULL || out->place == NULL)
+      err = NOVA_ERR_NO_MEMORY;
+  }
+  if (err == 0) {
+    size_t k = 0;
+    for (size_t i = 0; i <= t->n; i++) {
+      out->first[i] = k;
+      while (k < s.n && s.found[k].entry == i)
+        out->place[k] = s.found[k].place, k++;
+    }
+    out->places = s.n;
+  }
+  nova_mem_free(mem, s.found);
+  return err;
+}
+
+void nova_masking_free(struct nova_masking *k) {
+  nova_mem_free(k->mem, k->place);
+  nova_mem_free(k->mem, k->first);
+  *k = (struct nova_masking){.mem = k->mem};
+}
+
+/* --- learning ----------------------------------------------------------------
+ */
+
+static char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Whether |a| begins or ends as |b| does, in any case, for 4 bytes or more. */
+static bool related(struct nova_view a, struct nova_view b) {
+  size_t least = a.n < b.n ? a.n : b.n;
+  if (least < NOVA_MASK_SHORTEST)
+    return false;
+  size_t head = 0, tail = 0;
+  for (size_t i = 0; i < NOVA_MASK_SHORTEST; i++) {
+    head += lower(a.p[i]) == lower(b.p[i]);
+    tail += lower(a.p[a.n - 1 - i]) == lower(b.p[b.n - 1 - i]);
+  }
+  return head == NOVA_MASK_SHORTEST || tail == NOVA_MASK_SHORTEST;
+}
+
+/* Whether a hook of the conversation printed |v|. */
+static bool printed(const struct search *s, struct nova_view v) {
+  const struct nova_transcript *t = &s->c->transcript;
+  for (size_t i = 0; i < t->n; i++)
+    if (t->entry[i].kind == NOVA_ENTRY_HOOK && v.n >= NOVA_MASK_SHORTEST &&
+        memmem(t->entry[i].bytes.p, t->entry[i].bytes.n, v.p, v.n) != NULL)
+      return true;
+  return false;
+}
+
+static int learn_stream(struct search *s, const struct item *item, size_t n,
+                        bool start) {
+  if (item[0].direction != 0)
+    return 0;
+  const struct nova_entry *entry = s->c->transcript.entry;
+  struct nova_buf joined;
+  nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
+  int err = 0;
+  for (size_t i = 0; i < n && err == 0; i++)
+    err = nova_buf_append(&joined, entry[item[i].entry].bytes.p,
+                          entry[item[i].entry].bytes.n);
+  struct nova_view text = nova_buf_view(&joined);
+  struct nova__ranges v = {.mem = s->mem};
+  if (err == 0)
+    err = nova__mask_places(text, start, &v);
+  struct nova_mask *m = s->learns;
+  for (size_t k = 0; k < v.n && err == 0; k++) {
+    struct nova_view value = {text.p + v.r[k].at, v.r[k].n};
+    bool secret = printed(s, value);
+    for (struct nova__secret *o = m->secrets; o != NULL && !secret; o = o->next)
+      secret = o->of != NULL && related(value, o->bytes);
+    if (secret)
+      err = nova_mask_add(m, NULL, value);
+  }
+  nova_mem_free(s->mem, v.r);
+  nova_buf_free(&joined);
+  return err;
+}
+
+int nova_mask_results(struct nova_mask *m, const struct nova_results *r) {
+  int err = r->profile != NULL ? nova_mask_profile(m, r->profile) : 0;
+  for (size_t i = 0; i < r->conversations && err == 0; i++) {
+    const struct nova_conversation_result *c = &r->conversation[i];
+    if (c->device != NULL && c->device_key != NULL)
+      err = nova_mask_add(m, c->device, nova_view_of(c->device_key));
+    if (err == 0 && c->other != NULL && c->other_key != NULL)
+      err = nova_mask_add(m, c->other, nova_view_of(c->other_key));
+  }
+  for (size_t i = 0; i < r->conversations && err == 0; i++) {
+    struct search s = {
+        .learns = m, .c = &r->conversation[i], .mem = m->arena.mem};
+    err = each_stream(&s, learn_stream);
+  }
+  return err;
+}
+
+/* --- placeholders ------------------------------------------------------------
+ */
+
+void nova_mask_placeholder(const char *of, unsigned generation, size_t n,
+                           char *out) {
+  if (of == NULL) {
+    memset(out, '*', n);
+    return;
+  }
+  /* FNV-1a of the owner, in digits behind solidi: a solidus is the one
+   * character of JSON that may stand alone, with one backslash or as \u002f, so
+   * that an escaped secret's length can be met. */
+  uint32_t h = UINT32_C(2166136261);
+  for (const char *p = of; *p != '\0'; p++)
+    h = (h ^ (unsigned char)*p) * UINT32_C(16777619);
+  h = (h ^ generation) * UINT32_C(16777619);
+  memset(out, '/', n);
+  for (size_t i = 0; i < n && i < 6; i++, h /= 32)
+    out[n - 1 - i] = "0123456789abcdefghijklmnopqrstuv"[h % 32];
+}
+
+void nova_mask_fill(const struct nova_masked *p, char *out) {
+  if (p->form == NOVA_MASKED_NUMBER) {
+    memset(out, '1', p->length);
+    return;
+  }
+  if (p->of == NULL || p->form == NOVA_MASKED_ENCODED) {
+    memset(out, '*', p->length);
+    return;
+  }
+  if (p->form == NOVA_MASKED_PLAIN && p->whole == p->length) {
+    nova_mask_placeholder(p->of, p->generation, p->length, out);
+    return;
+  }
+  /* A part, or escaped: spell the whole one and take what is asked for. The
+   * digits at its end and the solidi before them are made one by one, so
+   * nothing as large as the secret is needed. */
+  char tail[6];
+  size_t n = p->form == NOVA_MASKED_PLAIN ? p->whole : p->secret;
+  size_t digits = n < sizeof tail ? n : sizeof tail;
+  nova_mask_placeholder(p->of, p->generation, digits, tail);
+  size_t extra = p->whole > n ? p->whole - n : 0;
+  size_t at = 0; /* in the whole */
+  for (size_t i = 0; i < n && at < p->part + p->length; i++) {
+    char c = i < n - digits ? '/' : tail[i - (n - digits)];
+    size_t want = 1;
+    char text[8] = {c};
+    if (extra >= 5)
+      want = (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)c);
+    else if (extra >= 1 && c == '/')
+      want = (size_t)snprintf(text, sizeof text, "\\/");
+    extra -= want - 1;
+    for (size_t k = 0; k < want; k++, at++)
+      if (at >= p->part && at < p->part + p->length)
+        out[at - p->part] = text[k];
+  }
+  for (; at < p->part + p->length; at++)
+    if (at >= p->part)
+      out[at - p->part] = '*';
+}
