@@ -106,8 +106,8 @@ struct nova_transport_ops {
 
   /* Drops what was not sent yet; |rst|: ends with RST, otherwise with FIN. No
    * more events of this id, which is free again. Unknown ids are ignored. REFUSED
-   * and RESET are an id's last events and free it without close(); EOF does
-   * not, even after half_close(). */
+   * and RESET are an id's last events and free it without close(). After EOF and
+   * half_close() together nothing more is heard, but the id stays in use. */
   void (*close)(struct nova_transport *t, uint64_t id, bool rst);
 
   /* Stops and resumes reading, for back-pressure. */

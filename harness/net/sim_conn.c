@@ -513,6 +513,8 @@ static void end_of(struct nova__sim_side *to, enum nova_event_kind kind) {
       .kind = kind, .id = to->id, .t = now, .since = now};
   if (kind == NOVA_EVENT_RESET)
     gone(to);
+  else
+    to->eof = true;
   tell(party, &event);
 }
 
@@ -546,7 +548,8 @@ static void take(struct nova__sim_dir *dir, struct nova__sim_side *to,
       end_of(to, NOVA_EVENT_EOF);
     return;
   case NOVA__SEG_RST:
-    if (to->party != NULL)
+    /* At an end in both directions nobody looks at the socket any more. */
+    if (to->party != NULL && !(to->eof && to->out.fin_pushed))
       end_of(to, NOVA_EVENT_RESET);
     return;
   }

@@ -70,7 +70,7 @@ struct nova__sim_side {
   struct nova__sim_party *party; /* NULL: gone, or not accepted yet */
   uint64_t id;
   bool open; /* CONNECTED or ACCEPTED was reported */
-  bool paused, half_closed;
+  bool paused, half_closed, eof;
   struct nova__sim_dir out;       /* to the other end */
   struct nova__sim_queue waiting; /* for the window; the head may be begun */
   size_t queued;                  /* bytes of those */

@@ -10,6 +10,9 @@
   Test(simulated, name) {                                                      \
     on_sim(name);                                                              \
   }                                                                            \
+  Test(real, name, .timeout = 60) {                                            \
+    on_loop(name);                                                             \
+  }                                                                            \
   static void name(struct world *w)
 
 static void on_sim(void (*test)(struct world *w)) {
@@ -24,6 +27,13 @@ static void on_sim(void (*test)(struct world *w)) {
       test(&w);
       world_free(&w);
     }
+}
+
+static void on_loop(void (*test)(struct world *w)) {
+  struct world w;
+  world_open_loop(&w);
+  test(&w);
+  world_free(&w);
 }
 
 ON_BOTH(a_connection_carries_bytes_both_ways) {
@@ -213,6 +223,18 @@ ON_BOTH(sending_to_a_closed_peer_gives_a_reset) {
   cr_assert_eq(party_count(&w->a, NOVA_EVENT_BYTES, 0), 0);
 }
 
+ON_BOTH(at_an_end_in_both_directions_nothing_more_is_heard) {
+  uint64_t id = world_join(w);
+  net_close(&w->a, id, false);
+  world_await(w, &w->b, NOVA_EVENT_EOF, 1, 1);
+  cr_assert_eq(net_send(&w->b, 1, "anybody?", 8), 0);
+  cr_assert_eq(net_half_close(&w->b, 1), 0);
+  world_run(w, 50 * NOVA_MS);
+  cr_assert_eq(party_count(&w->b, NOVA_EVENT_SENT, 1), 1);
+  cr_assert_eq(party_count(&w->b, NOVA_EVENT_RESET, 1), 0);
+  cr_assert_eq(net_send(&w->b, 1, "x", 1), NOVA_ERR_STATE);
+}
+
 ON_BOTH(nobody_listens) {
   uint16_t port = net_listen(&w->a, 1, w->host, 0);
   w->a.t->ops->unlisten(w->a.t, 1);
@@ -303,7 +325,9 @@ ON_BOTH(nothing_of_a_closed_id_is_heard) {
   net_close(&w->b, 1, false);
   world_run(w, 100 * NOVA_MS);
   cr_assert_eq(w->b.n, n, "%zu events after close()", w->b.n - n);
-  /* a wrote to somebody who is not there any more. */
+  /* Nobody is there any more for what a writes now. */
+  int err = net_send(&w->a, id, "x", 1);
+  cr_assert(err == 0 || err == NOVA_ERR_STATE);
   world_await(w, &w->a, NOVA_EVENT_RESET, id, 1);
 }
 

@@ -1,5 +1,6 @@
 #include "unit/net/world.h"
 
+#include "net/loop.h"
 #include "net/sim.h"
 
 #include <stdlib.h>
@@ -225,4 +226,30 @@ void fill(char *p, size_t n, uint32_t salt) {
     uint32_t x = ((uint32_t)i + salt) * UINT32_C(2654435761);
     p[i] = (char)(x >> 24);
   }
+}
+
+static void loop_run(struct world *w, nova_ts span) {
+  nova_loop_run_for(w->net, span);
+}
+
+static void loop_stop(struct world *w) {
+  nova_loop_stop(w->net);
+}
+
+static struct nova_transport *loop_attach(struct world *w) {
+  return nova_loop_attach(w->net);
+}
+
+static void loop_free(struct world *w) {
+  nova_loop_free(w->net);
+}
+
+void world_open_loop(struct world *w) {
+  *w = (struct world){.run = loop_run,
+                      .stop = loop_stop,
+                      .attach = loop_attach,
+                      .free = loop_free};
+  w->net = nova_loop_new(NULL);
+  cr_assert_not_null(w->net);
+  world_open(w);
 }
