@@ -1,0 +1,409 @@
+#include "conversation/load.h"
+
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* All of specs/ is below 1 MiB; a hostile file gets no more than this. */
+#define MOST_BYTES (64u << 20)
+#define FILE_MOST  (1u << 20)
+
+const char *const nova_hook_names[NOVA_HOOKS] = {
+    "send_command", "reset_key", "deactivate", "activate", "read_data"};
+const char *const nova_level_names[3] = {"must", "should", "may"};
+const char *const nova_role_names[2] = {"device", "server"};
+const char *const nova_verdict_names[5] = {"pass", "fail", "inconclusive",
+                                           "not_tested", "not_applicable"};
+
+void nova_catalog_init(struct nova_catalog *c, const struct nova_mem *mem) {
+  *c = (struct nova_catalog){0};
+  nova_arena_init(&c->arena, mem, MOST_BYTES);
+}
+
+void nova_catalog_free(struct nova_catalog *c) {
+  nova_arena_free(&c->arena);
+  nova_catalog_init(c, c->arena.mem);
+}
+
+const struct nova_requirement *
+nova_catalog_requirement(const struct nova_catalog *c, const char *id) {
+  for (const struct nova_requirement *r = c->requirements; r != NULL;
+       r = r->next)
+    if (strcmp(r->id, id) == 0)
+      return r;
+  return NULL;
+}
+
+const struct nova_script *nova_catalog_script(const struct nova_catalog *c,
+                                              const char *id) {
+  for (const struct nova_script *s = c->scripts; s != NULL; s = s->next)
+    if (strcmp(s->id, id) == 0)
+      return s;
+  return NULL;
+}
+
+bool nova_ids_have(const struct nova_ids *ids, const char *id) {
+  for (size_t i = 0; i < ids->n; i++)
+    if (strcmp(ids->id[i], id) == 0)
+      return true;
+  return false;
+}
+
+/* --- helpers of the loader ----------------------------------------------------
+ */
+
+void nova__complain(struct nova_loader *l, const struct nova_node *at,
+                    const char *format, ...) {
+  char message[512];
+  va_list ap;
+  va_start(ap, format);
+  vsnprintf(message, sizeof message, format, ap);
+  va_end(ap);
+  nova_diag_add(l->diag, l->file, at->line, at->column, "%s", message);
+}
+
+const char *nova__scalar(struct nova_loader *l, const struct nova_node *n,
+                         const char *what) {
+  if (n->kind == NOVA_NODE_SCALAR && n->len != 0)
+    return n->text;
+  nova__complain(l, n, "expected %s", what);
+  return NULL;
+}
+
+bool nova__text(struct nova_loader *l, const struct nova_node *n,
+                struct nova_text *out) {
+  if (n->kind == NOVA_NODE_SCALAR) {
+    out->en = n->text;
+    return true;
+  }
+  static const char *const known[] = {"en", "zh", NULL};
+  const struct nova_node *en = nova_node_get(n, "en");
+  const struct nova_node *zh = nova_node_get(n, "zh");
+  if (n->kind != NOVA_NODE_MAP || en == NULL) {
+    nova__complain(l, n, "expected text, or {en: ..., zh: ...}");
+    return false;
+  }
+  out->en = nova__scalar(l, en, "text");
+  out->zh = zh != NULL ? nova__scalar(l, zh, "text") : NULL;
+  return nova__known_keys(l, n, known) && out->en != NULL;
+}
+
+static bool one_id(struct nova_loader *l, const struct nova_node *n,
+                   struct nova_ids *out) {
+  const char *id = nova__scalar(l, n, "a requirement id");
+  if (id == NULL)
+    return false;
+  const struct nova_requirement *r = nova_catalog_requirement(l->catalog, id);
+  if (r == NULL) {
+    nova__complain(l, n, "there is no requirement \"%s\"", id);
+    return false;
+  }
+  if (!nova_ids_have(out, id))
+    out->id[out->n++] = r->id;
+  return true;
+}
+
+bool nova__ids(struct nova_loader *l, const struct nova_node *n,
+               struct nova_ids *out) {
+  size_t count = n->kind == NOVA_NODE_LIST ? n->count : 1;
+  out->id = NOVA_NEW_ARRAY(l->arena, const char *, count + 1);
+  if (out->id == NULL)
+    return false;
+  if (n->kind != NOVA_NODE_LIST)
+    return one_id(l, n, out);
+  if (n->count == 0) {
+    nova__complain(l, n, "expected at least one requirement id");
+    return false;
+  }
+  for (const struct nova_node *c = n->child; c != NULL; c = c->next)
+    if (!one_id(l, c, out))
+      return false;
+  return true;
+}
+
+bool nova__flag(struct nova_loader *l, const struct nova_node *n, bool *out) {
+  if (n->kind == NOVA_NODE_SCALAR && n->plain) {
+    if (strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0) {
+      *out = n->text[0] == 't';
+      return true;
+    }
+  }
+  nova__complain(l, n, "expected true or false");
+  return false;
+}
+
+static bool one_need(struct nova_loader *l, const struct nova_node *n,
+                     uint32_t *out) {
+  const char *s = nova__scalar(l, n, "hook:NAME");
+  if (s == NULL)
+    return false;
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if (strncmp(s, "hook:", 5) == 0 && strcmp(s + 5, nova_hook_names[h]) == 0) {
+      *out |= 1u << h;
+      return true;
+    }
+  nova__complain(l, n,
+                 "expected hook:NAME with a hook of the profile, not \"%s\"", s);
+  return false;
+}
+
+bool nova__needs(struct nova_loader *l, const struct nova_node *n,
+                 uint32_t *out) {
+  if (n->kind == NOVA_NODE_SCALAR)
+    return one_need(l, n, out);
+  if (n->kind != NOVA_NODE_LIST) {
+    nova__complain(l, n, "expected a list such as [hook:read_data]");
+    return false;
+  }
+  for (const struct nova_node *c = n->child; c != NULL; c = c->next)
+    if (!one_need(l, c, out))
+      return false;
+  return true;
+}
+
+bool nova__known_keys(struct nova_loader *l, const struct nova_node *map,
+                      const char *const *known) {
+  bool good = true;
+  for (const struct nova_node *c = map->child; c != NULL; c = c->next) {
+    size_t k = 0;
+    while (known[k] != NULL && strcmp(known[k], c->key->text) != 0)
+      k++;
+    if (known[k] == NULL) {
+      nova__complain(l, c->key, "unknown key \"%s\"", c->key->text);
+      good = false;
+    }
+  }
+  return good;
+}
+
+/* --- loading ------------------------------------------------------------------
+ */
+
+int nova_catalog_add(struct nova_catalog *c, const struct nova_spec_file *file,
+                     struct nova_diag *diag) {
+  struct nova_loader l = {.file = nova_arena_copy(&c->arena, file->path,
+                                                  strlen(file->path)),
+                          .catalog = c,
+                          .arena = &c->arena,
+                          .diag = diag};
+  if (l.file == NULL || file->n > FILE_MOST) {
+    nova_diag_add(diag, file->path, 0, 0, "the file is larger than 1 MiB");
+    return NOVA_ERR_ARGUMENT;
+  }
+  size_t before = diag->errors;
+  struct nova_node *root =
+      nova_yaml_read(l.file, file->text, file->n, &c->arena, diag);
+  if (root == NULL)
+    return NOVA_ERR_ARGUMENT;
+  const char *source = nova_arena_copy(&c->arena, file->text, file->n);
+  if (nova_node_get(root, "requirements") != NULL)
+    nova__load_requirements(&l, root);
+  else if (nova_node_get(root, "rules") != NULL)
+    nova__load_rules(&l, root);
+  else if (nova_node_get(root, "fragment") != NULL)
+    nova__load_fragment(&l, root);
+  else if (nova_node_get(root, "conversation") != NULL)
+    nova__load_conversation(&l, root, source);
+  else
+    nova__complain(&l, root,
+                   "expected one of the keys conversation, fragment, rules, "
+                   "requirements");
+  if (c->arena.failed && diag->errors == before)
+    nova_diag_add(diag, l.file, 0, 0, "out of memory");
+  return diag->errors == before ? 0 : NOVA_ERR_ARGUMENT;
+}
+
+/* Requirements first, then fragments, then what uses them. */
+static int rank(const struct nova_spec_file *f) {
+  if (strstr(f->path, "requirements") != NULL)
+    return 0;
+  return strstr(f->path, "fragments/") != NULL ? 1 : 2;
+}
+
+/* Files of specs/ that are no part of the catalog. */
+static bool foreign(const char *path) {
+  size_t n = strlen(path);
+  return n < 5 || strcmp(path + n - 5, ".yaml") != 0 ||
+         strstr(path, "ambiguities") != NULL || strstr(path, "sentences") != NULL;
+}
+
+int nova_catalog_load(struct nova_catalog *c, const struct nova_spec_file *files,
+                      size_t n, struct nova_diag *diag) {
+  size_t before = diag->errors;
+  for (int wanted = 0; wanted < 3; wanted++)
+    for (size_t i = 0; i < n; i++)
+      if (!foreign(files[i].path) && rank(&files[i]) == wanted)
+        nova_catalog_add(c, &files[i], diag);
+  return diag->errors == before ? 0 : NOVA_ERR_ARGUMENT;
+}
+
+void nova_catalog_check_coverage(const struct nova_catalog *c,
+                                 struct nova_diag *diag) {
+  for (const struct nova_requirement *r = c->requirements; r != NULL;
+       r = r->next) {
+    bool covered = false;
+    for (const struct nova_script *s = c->scripts; s != NULL && !covered;
+         s = s->next)
+      covered = nova_ids_have(&s->verifies, r->id);
+    for (const struct nova_rule *u = c->rules; u != NULL && !covered;
+         u = u->next)
+      covered = strcmp(u->verifies, r->id) == 0;
+    if (!covered)
+      nova_diag_add(diag, r->file, r->line, 1,
+                    "no conversation and no rule verifies %s", r->id);
+  }
+}
+
+/* --- requirements -------------------------------------------------------------
+ */
+
+static const char *word_of(struct nova_loader *l, const struct nova_node *map,
+                           const char *key) {
+  const struct nova_node *n = nova_node_get(map, key);
+  if (n == NULL) {
+    nova__complain(l, map, "the key \"%s\" is missing", key);
+    return NULL;
+  }
+  return nova__scalar(l, n, "a word");
+}
+
+static int pick(struct nova_loader *l, const struct nova_node *map,
+                const char *key, const char *const *names, size_t n) {
+  const char *w = word_of(l, map, key);
+  if (w == NULL)
+    return -1;
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(w, names[i]) == 0)
+      return (int)i;
+  nova__complain(l, nova_node_get(map, key), "unknown %s \"%s\"", key, w);
+  return -1;
+}
+
+int nova__load_requirements(struct nova_loader *l,
+                            const struct nova_node *root) {
+  static const char *const known[] = {"id",    "section", "binds", "level",
+                                      "basis", "needs",   "en",    "zh",
+                                      "judge", NULL};
+  const struct nova_node *list = nova_node_get(root, "requirements");
+  if (list->kind != NOVA_NODE_LIST) {
+    nova__complain(l, list, "expected a list of requirements");
+    return NOVA_ERR_ARGUMENT;
+  }
+  struct nova_requirement **link = &l->catalog->requirements;
+  while (*link != NULL)
+    link = &(*link)->next;
+  for (const struct nova_node *n = list->child; n != NULL; n = n->next) {
+    if (n->kind != NOVA_NODE_MAP) {
+      nova__complain(l, n, "expected a requirement with id, section, ...");
+      continue;
+    }
+    struct nova_requirement *r = NOVA_NEW(l->arena, struct nova_requirement);
+    if (r == NULL)
+      return NOVA_ERR_NO_MEMORY;
+    r->file = l->file;
+    r->line = n->line;
+    bool good = nova__known_keys(l, n, known);
+    r->id = word_of(l, n, "id");
+    r->section = word_of(l, n, "section");
+    r->basis = word_of(l, n, "basis");
+    r->judge = word_of(l, n, "judge");
+    r->text.en = word_of(l, n, "en");
+    r->text.zh = word_of(l, n, "zh");
+    int binds = pick(l, n, "binds", nova_role_names, 2);
+    int level = pick(l, n, "level", nova_level_names, 3);
+    const struct nova_node *needs = nova_node_get(n, "needs");
+    for (const struct nova_node *c = needs != NULL ? needs->child : NULL;
+         c != NULL; c = c->next) {
+      if (r->needs_n == 4) {
+        nova__complain(l, c, "more than 4 needs");
+        good = false;
+        break;
+      }
+      r->needs[r->needs_n++] = c->text;
+    }
+    if (!good || r->id == NULL || r->section == NULL || r->basis == NULL ||
+        r->judge == NULL || r->text.en == NULL || binds < 0 || level < 0)
+      continue;
+    if (nova_catalog_requirement(l->catalog, r->id) != NULL) {
+      nova__complain(l, n, "the requirement %s stands twice", r->id);
+      continue;
+    }
+    r->binds = (enum nova_role)binds;
+    r->level = (enum nova_level)level;
+    *link = r;
+    link = &r->next;
+    l->catalog->requirement_count++;
+  }
+  return 0;
+}
+
+/* --- rules --------------------------------------------------------------------
+ */
+
+int nova__load_rules(struct nova_loader *l, const struct nova_node *root) {
+  static const char *const known[] = {"rule", "title",   "of",       "every",
+                                      "type", "message", "verifies", NULL};
+  static const char *const every[] = {"line", "message", "stream"};
+  const struct nova_node *list = nova_node_get(root, "rules");
+  if (list->kind != NOVA_NODE_LIST) {
+    nova__complain(l, list, "expected a list of rules");
+    return NOVA_ERR_ARGUMENT;
+  }
+  struct nova_rule **link = &l->catalog->rules;
+  while (*link != NULL)
+    link = &(*link)->next;
+  for (const struct nova_node *n = list->child; n != NULL; n = n->next) {
+    if (n->kind != NOVA_NODE_MAP) {
+      nova__complain(l, n, "expected a rule");
+      continue;
+    }
+    struct nova_rule *r = NOVA_NEW(l->arena, struct nova_rule);
+    if (r == NULL)
+      return NOVA_ERR_NO_MEMORY;
+    r->file = l->file;
+    r->line = n->line;
+    r->column = n->column;
+    bool good = nova__known_keys(l, n, known);
+    r->id = word_of(l, n, "rule");
+    int of = pick(l, n, "of", nova_role_names, 2);
+    int kind = pick(l, n, "every", every, 3);
+    const struct nova_node *title = nova_node_get(n, "title");
+    good = good && (title == NULL || nova__text(l, title, &r->title));
+    struct nova_ids ids = {0};
+    const struct nova_node *v = nova_node_get(n, "verifies");
+    if (v == NULL || v->kind != NOVA_NODE_SCALAR) {
+      nova__complain(l, n, "expected verifies: and one requirement id");
+      continue;
+    }
+    if (!good || r->id == NULL || of < 0 || kind < 0 || !nova__ids(l, v, &ids))
+      continue;
+    r->of = (enum nova_role)of;
+    r->every = (enum nova_rule_every)kind;
+    r->verifies = ids.id[0];
+    if (nova_catalog_requirement(l->catalog, r->verifies)->binds != r->of) {
+      nova__complain(l, v, "%s does not bind the %s", r->verifies,
+                     nova_role_names[of]);
+      continue;
+    }
+    if (r->every == NOVA_RULE_MESSAGE) {
+      const struct nova_node *m = nova_node_get(n, "message");
+      r->type = word_of(l, n, "type");
+      if (m == NULL || m->kind != NOVA_NODE_MAP || r->type == NULL) {
+        nova__complain(l, n, "a rule on messages needs type: and message: "
+                             "(a map of its members)");
+        continue;
+      }
+      r->message = nova_pattern_compile(m, l->file, l->arena, l->diag);
+      if (r->message == NULL)
+        continue;
+    }
+    for (const struct nova_rule *o = l->catalog->rules; o != NULL; o = o->next)
+      if (strcmp(o->id, r->id) == 0)
+        nova__complain(l, n, "the rule %s stands twice", r->id);
+    *link = r;
+    link = &r->next;
+    l->catalog->rule_count++;
+  }
+  return 0;
+}

@@ -1,0 +1,569 @@
+/* The loader of steps. */
+#include "conversation/load.h"
+
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NESTING 4
+#define STEPS_MOST 512
+
+/* Which keys a verb takes, for "unknown key" messages; the actor key and `on`
+ * are allowed everywhere. */
+static const struct {
+  const char *name;
+  enum nova_verb verb;
+  const char *keys;
+} verbs[] = {
+    {"connect", NOVA_VERB_CONNECT, " as within not_before from "},
+    {"send", NOVA_VERB_SEND,
+     " as message messages raw pad segments pause not_after within not_before "
+     "from hazard "},
+    {"close", NOVA_VERB_CLOSE, " as how within not_before from "},
+    {"half_close", NOVA_VERB_HALF_CLOSE, " as "},
+    {"reset", NOVA_VERB_RESET, " as "},
+    {"repeat", NOVA_VERB_REPEAT, " message raw every for hazard "},
+    {"stop", NOVA_VERB_STOP, " "},
+    {"silent", NOVA_VERB_SILENT, " message for from "},
+    {"open", NOVA_VERB_OPEN, " for from "},
+};
+
+#define JUDGING                                                                \
+  " on verifies early relies_on presupposes observes probe needs "
+
+static bool listed(const char *keys, const char *key) {
+  char padded[64];
+  snprintf(padded, sizeof padded, " %s ", key);
+  return strstr(keys, padded) != NULL;
+}
+
+static bool known(struct nova_loader *l, const struct nova_node *n,
+                  const char *keys, const char *actor) {
+  bool good = true;
+  for (const struct nova_node *c = n->child; c != NULL; c = c->next)
+    if (strcmp(c->key->text, actor) != 0 && !listed(keys, c->key->text) &&
+        !listed(JUDGING, c->key->text)) {
+      nova__complain(l, c->key, "\"%s\" does not go with this step",
+                     c->key->text);
+      good = false;
+    }
+  return good;
+}
+
+/* --- values -------------------------------------------------------------------
+ */
+
+static struct nova_span *span(struct nova_loader *l, const struct nova_node *n) {
+  const char *text = nova__scalar(l, n, "a span such as 2s or $idle_timeout");
+  if (text == NULL)
+    return NULL;
+  size_t offset = 0;
+  const char *why = NULL;
+  struct nova_span *s =
+      nova_span_read(l->arena, nova_view_of(text), &offset, &why);
+  if (s == NULL)
+    nova_diag_add(l->diag, l->file, n->line, n->column + (unsigned)offset, "%s",
+                  why);
+  return s;
+}
+
+static bool spans(struct nova_loader *l, const struct nova_node *n,
+                  struct nova_step *s) {
+  const struct {
+    const char *key;
+    struct nova_span **to;
+  } all[] = {
+      {"within", &s->within},       {"not_before", &s->not_before},
+      {"for", &s->duration},        {"every", &s->every},
+      {"not_after", &s->not_after}, {"pause", &s->pause},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    const struct nova_node *c = nova_node_get(n, all[i].key);
+    if (c != NULL && (*all[i].to = span(l, c)) == NULL)
+      return false;
+  }
+  return true;
+}
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* "ff 00": pairs of hexadecimal digits, white space between pairs. */
+static bool hex(struct nova_loader *l, const struct nova_node *n,
+                struct nova_view *out) {
+  char *bytes = nova_arena_alloc(l->arena, n->len / 2 + 1);
+  if (bytes == NULL)
+    return false;
+  size_t k = 0;
+  for (size_t i = 0; i < n->len;) {
+    if (n->text[i] == ' ') {
+      i++;
+      continue;
+    }
+    int high = hex_digit(n->text[i]);
+    int low = i + 1 < n->len ? hex_digit(n->text[i + 1]) : -1;
+    if (high < 0 || low < 0) {
+      nova_diag_add(l->diag, l->file, n->line, n->column + (unsigned)i,
+                    "expected pairs of hexadecimal digits");
+      return false;
+    }
+    bytes[k++] = (char)(high << 4 | low);
+    i += 2;
+  }
+  *out = (struct nova_view){bytes, k};
+  return true;
+}
+
+static bool number(struct nova_loader *l, const struct nova_node *n,
+                   unsigned long most, uint32_t *out) {
+  char *end = NULL;
+  unsigned long v = n->kind == NOVA_NODE_SCALAR && n->len != 0 &&
+                            n->text[0] >= '0' && n->text[0] <= '9'
+                        ? strtoul(n->text, &end, 10)
+                        : 0;
+  if (end == NULL || *end != '\0' || v > most) {
+    nova__complain(l, n, "expected a number from 0 to %lu", most);
+    return false;
+  }
+  *out = (uint32_t)v;
+  return true;
+}
+
+/* One piece: text, {text: ..., times: n} or {hex: ..., times: n}. */
+static struct nova_raw *raw_piece(struct nova_loader *l,
+                                  const struct nova_node *n) {
+  static const char *const keys[] = {"text", "hex", "times", NULL};
+  struct nova_raw *r = NOVA_NEW(l->arena, struct nova_raw);
+  if (r == NULL)
+    return NULL;
+  r->times = 1;
+  if (n->kind == NOVA_NODE_SCALAR) {
+    r->bytes = (struct nova_view){n->text, n->len};
+    return r;
+  }
+  const struct nova_node *text = nova_node_get(n, "text");
+  const struct nova_node *bytes = nova_node_get(n, "hex");
+  const struct nova_node *times = nova_node_get(n, "times");
+  if (n->kind != NOVA_NODE_MAP || (text == NULL) == (bytes == NULL)) {
+    nova__complain(l, n, "expected text, {text: ...} or {hex: ...}, each with "
+                         "times: if wanted");
+    return NULL;
+  }
+  if (!nova__known_keys(l, n, keys) ||
+      (times != NULL && !number(l, times, 16u << 20, &r->times)))
+    return NULL;
+  if (bytes != NULL)
+    return hex(l, bytes, &r->bytes) ? r : NULL;
+  r->bytes = (struct nova_view){text->text, text->len};
+  return r;
+}
+
+static bool raw(struct nova_loader *l, const struct nova_node *n,
+                struct nova_step *s) {
+  if (n->kind != NOVA_NODE_LIST)
+    return (s->raw = raw_piece(l, n)) != NULL;
+  struct nova_raw **link = &s->raw;
+  for (const struct nova_node *c = n->child; c != NULL; c = c->next) {
+    *link = raw_piece(l, c);
+    if (*link == NULL)
+      return false;
+    link = &(*link)->next;
+  }
+  return true;
+}
+
+static struct nova_pattern *pattern(struct nova_loader *l,
+                                    const struct nova_node *n) {
+  return nova_pattern_compile(n, l->file, l->arena, l->diag);
+}
+
+static bool messages(struct nova_loader *l, const struct nova_node *n,
+                     struct nova_step *s) {
+  const struct nova_node *one = nova_node_get(n, "message");
+  const struct nova_node *many = nova_node_get(n, "messages");
+  const struct nova_node *bytes = nova_node_get(n, "raw");
+  if ((one != NULL) + (many != NULL) + (bytes != NULL) > 1) {
+    nova__complain(l, n, "only one of message, messages and raw");
+    return false;
+  }
+  if (bytes != NULL)
+    return raw(l, bytes, s);
+  if (one != NULL) {
+    if (one->kind != NOVA_NODE_MAP) {
+      nova__complain(l, one, "expected the message's members");
+      return false;
+    }
+    return (s->messages = pattern(l, one)) != NULL;
+  }
+  if (many == NULL)
+    return true;
+  if (many->kind != NOVA_NODE_LIST || many->count == 0) {
+    nova__complain(l, many, "expected a list of messages");
+    return false;
+  }
+  struct nova_pattern **link = &s->messages;
+  for (const struct nova_node *c = many->child; c != NULL; c = c->next) {
+    *link = pattern(l, c);
+    if (*link == NULL)
+      return false;
+    link = &(*link)->next;
+  }
+  return true;
+}
+
+/* pad: {to: BYTES, where: before|inside|after} */
+static bool pad(struct nova_loader *l, const struct nova_node *n,
+                struct nova_step *s) {
+  static const char *const keys[] = {"to", "where", NULL};
+  const struct nova_node *to = nova_node_get(n, "to");
+  const struct nova_node *where = nova_node_get(n, "where");
+  if (n->kind != NOVA_NODE_MAP || to == NULL || where == NULL ||
+      !nova__known_keys(l, n, keys)) {
+    nova__complain(l, n,
+                   "expected {to: BYTES, where: before, inside or after}");
+    return false;
+  }
+  static const char *const names[] = {"before", "inside", "after"};
+  for (unsigned i = 0; i < 3; i++)
+    if (where->kind == NOVA_NODE_SCALAR && strcmp(where->text, names[i]) == 0)
+      s->pad = (enum nova_pad)(NOVA_PAD_BEFORE + i);
+  if (s->pad == NOVA_PAD_NONE) {
+    nova__complain(l, where, "expected before, inside or after");
+    return false;
+  }
+  return (s->pad_to = pattern(l, to)) != NULL;
+}
+
+/* segments: bytes | inside_character | [offset, ...] */
+static bool segments(struct nova_loader *l, const struct nova_node *n,
+                     struct nova_step *s) {
+  if (n->kind == NOVA_NODE_SCALAR && strcmp(n->text, "bytes") == 0) {
+    s->cut = NOVA_CUT_BYTES;
+    return true;
+  }
+  if (n->kind == NOVA_NODE_SCALAR && strcmp(n->text, "inside_character") == 0) {
+    s->cut = NOVA_CUT_CHARACTER;
+    return true;
+  }
+  if (n->kind != NOVA_NODE_LIST || n->count == 0 || n->count > 8) {
+    nova__complain(l, n, "expected bytes, inside_character or a list of at "
+                         "most 8 offsets");
+    return false;
+  }
+  s->cut = NOVA_CUT_AT;
+  for (const struct nova_node *c = n->child; c != NULL; c = c->next) {
+    if (!number(l, c, 16u << 20, &s->cut_at[s->cuts]))
+      return false;
+    if (s->cuts != 0 && s->cut_at[s->cuts] <= s->cut_at[s->cuts - 1]) {
+      nova__complain(l, c, "the offsets have to rise");
+      return false;
+    }
+    s->cuts++;
+  }
+  return true;
+}
+
+static bool how(struct nova_loader *l, const struct nova_node *n,
+                struct nova_step *s) {
+  static const char *const names[] = {"any", "fin", "rst"};
+  for (unsigned i = 0; i < 3; i++)
+    if (n->kind == NOVA_NODE_SCALAR && strcmp(n->text, names[i]) == 0) {
+      s->how = (enum nova_how)i;
+      return true;
+    }
+  nova__complain(l, n, "expected any, fin or rst");
+  return false;
+}
+
+/* --- judging ------------------------------------------------------------------
+ */
+
+static bool judging(struct nova_loader *l, const struct nova_node *n,
+                    struct nova_step *s) {
+  const struct {
+    const char *key;
+    struct nova_ids *to;
+  } all[] = {
+      {"verifies", &s->verifies},       {"early", &s->early},
+      {"relies_on", &s->relies_on},     {"observes", &s->observes},
+      {"presupposes", &s->presupposes},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    const struct nova_node *c = nova_node_get(n, all[i].key);
+    if (c != NULL && !nova__ids(l, c, all[i].to))
+      return false;
+  }
+  const struct nova_node *probe = nova_node_get(n, "probe");
+  const struct nova_node *hazard = nova_node_get(n, "hazard");
+  const struct nova_node *needs = nova_node_get(n, "needs");
+  return (probe == NULL || nova__flag(l, probe, &s->probe)) &&
+         (hazard == NULL || nova__flag(l, hazard, &s->hazard)) &&
+         (needs == NULL || nova__needs(l, needs, &s->needs));
+}
+
+/* The connection's index, a new one where it was not named before. */
+static bool slot(struct nova_loader *l, const struct nova_node *n,
+                 struct nova_script *script, struct nova_step *s) {
+  const struct nova_node *on = nova_node_get(n, "on");
+  s->on = on != NULL ? nova__scalar(l, on, "a connection's name") : "main";
+  if (s->on == NULL)
+    return false;
+  size_t i = 0;
+  while (i < script->connections && strcmp(script->connection[i], s->on) != 0)
+    i++;
+  if (i == NOVA_CONNECTIONS) {
+    nova__complain(l, on, "more than %d connections", NOVA_CONNECTIONS);
+    return false;
+  }
+  if (i == script->connections) {
+    if (s->verb != NOVA_VERB_CONNECT) {
+      nova__complain(l, on != NULL ? on : n,
+                     "the connection \"%s\" was not opened before", s->on);
+      return false;
+    }
+    script->connection[script->connections++] = s->on;
+  }
+  s->slot = i;
+  return true;
+}
+
+/* What a step of this shape has to say. */
+static bool complete(struct nova_loader *l, const struct nova_node *n,
+                     const struct nova_step *s) {
+  bool spoken = s->messages != NULL || s->raw != NULL;
+  if ((s->verb == NOVA_VERB_SEND || s->verb == NOVA_VERB_REPEAT) && !spoken) {
+    nova__complain(l, n, "what is sent? expected message, messages or raw");
+    return false;
+  }
+  if ((s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN ||
+       s->verb == NOVA_VERB_WAIT) &&
+      s->duration == NULL) {
+    nova__complain(l, n, "for how long? expected for: SPAN");
+    return false;
+  }
+  if (s->verb == NOVA_VERB_REPEAT && s->every == NULL) {
+    nova__complain(l, n, "how often? expected every: SPAN");
+    return false;
+  }
+  if (s->early.n != 0 && s->not_before == NULL) {
+    nova__complain(l, n, "early: needs not_before:");
+    return false;
+  }
+  return true;
+}
+
+static bool hook(struct nova_loader *l, const struct nova_node *n,
+                 const char *name, struct nova_step *s) {
+  s->verb = NOVA_VERB_HOOK;
+  unsigned h = 0;
+  while (h < NOVA_HOOKS && strcmp(name, nova_hook_names[h]) != 0)
+    h++;
+  if (h == NOVA_HOOKS) {
+    nova__complain(l, n, "there is no hook \"%s\"", name);
+    return false;
+  }
+  s->hook = (enum nova_hook)h;
+  s->needs |= 1u << h;
+  const struct nova_node *device = nova_node_get(n, "device");
+  const struct nova_node *command = nova_node_get(n, "command");
+  const struct nova_node *params = nova_node_get(n, "params");
+  const struct nova_node *output = nova_node_get(n, "output");
+  s->device = device != NULL ? device->text : "";
+  if (strcmp(s->device, "$device") != 0 && strcmp(s->device, "$other") != 0) {
+    nova__complain(l, device != NULL ? device : n,
+                   "expected device: $device or $other");
+    return false;
+  }
+  s->device++;
+  if (h == NOVA_HOOK_SEND_COMMAND && (command == NULL || params == NULL)) {
+    nova__complain(l, n, "send_command needs command: and params:");
+    return false;
+  }
+  return (command == NULL || (s->command = pattern(l, command)) != NULL) &&
+         (params == NULL || (s->params = pattern(l, params)) != NULL) &&
+         (output == NULL || (s->output = pattern(l, output)) != NULL);
+}
+
+static bool branches(struct nova_loader *l, const struct nova_node *list,
+                     struct nova_script *script, struct nova_step *s,
+                     unsigned *number, unsigned depth) {
+  s->verb = NOVA_VERB_ANY_OF;
+  if (list->kind != NOVA_NODE_LIST || list->count < 2 || list->count > 8) {
+    nova__complain(l, list, "expected 2 to 8 branches, each a list of steps");
+    return false;
+  }
+  struct nova_branch **link = &s->branches;
+  for (const struct nova_node *c = list->child; c != NULL; c = c->next) {
+    struct nova_branch *b = NOVA_NEW(l->arena, struct nova_branch);
+    if (b == NULL)
+      return false;
+    if (c->kind != NOVA_NODE_LIST || c->count == 0) {
+      nova__complain(l, c, "expected a branch: a list of steps");
+      return false;
+    }
+    if (!nova__steps(l, c, script, &b->steps, number, depth + 1))
+      return false;
+    enum nova_verb first = b->steps->verb;
+    if ((first != NOVA_VERB_SEND && first != NOVA_VERB_CLOSE &&
+         first != NOVA_VERB_SILENT) ||
+        b->steps->actor == NOVA_ACTOR_NOBODY) {
+      nova__complain(l, c, "a branch has to begin with what is awaited: send, "
+                           "close or silent");
+      return false;
+    }
+    *link = b;
+    link = &b->next;
+  }
+  return true;
+}
+
+static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
+                              struct nova_script *script, unsigned *number,
+                              unsigned depth) {
+  struct nova_step *s = NOVA_NEW(l->arena, struct nova_step);
+  if (s == NULL)
+    return NULL;
+  s->line = n->line;
+  s->column = n->column;
+  s->number = ++*number;
+  if (s->number > STEPS_MOST) {
+    nova__complain(l, n, "more than %d steps", STEPS_MOST);
+    return NULL;
+  }
+  const struct nova_node *device = nova_node_get(n, "device");
+  const struct nova_node *server = nova_node_get(n, "server");
+  const struct nova_node *platform = nova_node_get(n, "platform");
+  const struct nova_node *wait = nova_node_get(n, "wait");
+  const struct nova_node *any = nova_node_get(n, "any_of");
+  const struct nova_node *as = nova_node_get(n, "as");
+  const struct nova_node *from = nova_node_get(n, "from");
+  if (as != NULL && (s->as = nova__scalar(l, as, "a name")) == NULL)
+    return NULL;
+  if (from != NULL && (s->from = nova__scalar(l, from, "a step's name")) == NULL)
+    return NULL;
+  if (!spans(l, n, s) || !judging(l, n, s))
+    return NULL;
+  if (platform != NULL) {
+    s->actor = NOVA_ACTOR_PLATFORM;
+    const char *name = nova__scalar(l, platform, "a hook's name");
+    return name != NULL &&
+                   known(l, n, " as device command params output from ",
+                         "platform") &&
+                   hook(l, n, name, s)
+               ? s
+               : NULL;
+  }
+  if (any != NULL) {
+    s->actor = NOVA_ACTOR_NOBODY;
+    return known(l, n, "", "any_of") &&
+                   branches(l, any, script, s, number, depth)
+               ? s
+               : NULL;
+  }
+  if (wait != NULL) {
+    s->actor = NOVA_ACTOR_NOBODY;
+    s->verb = NOVA_VERB_WAIT;
+    s->duration = span(l, wait);
+    return s->duration != NULL && known(l, n, " from ", "wait") ? s : NULL;
+  }
+  const struct nova_node *who = device != NULL ? device : server;
+  if (who == NULL || (device != NULL && server != NULL)) {
+    nova__complain(l, n, "who acts? expected one of device, server, platform, "
+                         "wait, any_of, play");
+    return NULL;
+  }
+  s->actor = device != NULL ? NOVA_ACTOR_DEVICE : NOVA_ACTOR_SERVER;
+  const char *name = nova__scalar(l, who, "what is done");
+  size_t v = 0;
+  while (name != NULL && v < sizeof verbs / sizeof *verbs &&
+         strcmp(name, verbs[v].name) != 0)
+    v++;
+  if (name == NULL || v == sizeof verbs / sizeof *verbs) {
+    nova__complain(l, who, "expected connect, send, close, half_close, reset, "
+                           "repeat, stop, silent or open");
+    return NULL;
+  }
+  s->verb = verbs[v].verb;
+  if (s->verb == NOVA_VERB_CONNECT && s->actor != NOVA_ACTOR_DEVICE) {
+    nova__complain(l, who, "the device connects, never the server");
+    return NULL;
+  }
+  const struct nova_node *c;
+  bool good =
+      known(l, n, verbs[v].keys, device != NULL ? "device" : "server") &&
+      slot(l, n, script, s) && messages(l, n, s) &&
+      ((c = nova_node_get(n, "pad")) == NULL || pad(l, c, s)) &&
+      ((c = nova_node_get(n, "segments")) == NULL || segments(l, c, s)) &&
+      ((c = nova_node_get(n, "how")) == NULL || how(l, c, s)) &&
+      complete(l, n, s);
+  return good ? s : NULL;
+}
+
+/* play: FRAGMENT with: {...}: its steps stand here. */
+static const struct nova_node *played(struct nova_loader *l,
+                                      const struct nova_node *n) {
+  static const char *const keys[] = {"play", "with", NULL};
+  const char *name = nova__scalar(l, nova_node_get(n, "play"), "a fragment");
+  if (name == NULL || !nova__known_keys(l, n, keys))
+    return NULL;
+  const struct nova_fragment *f = l->catalog->fragments;
+  while (f != NULL && strcmp(f->name, name) != 0)
+    f = f->next;
+  if (f == NULL) {
+    nova__complain(l, n, "there is no fragment \"%s\"", name);
+    return NULL;
+  }
+  const struct nova_node *with = nova_node_get(n, "with");
+  for (const struct nova_node *c = with != NULL ? with->child : NULL; c != NULL;
+       c = c->next) {
+    const struct nova_node *a = f->arguments != NULL ? f->arguments->child : NULL;
+    while (a != NULL && strcmp(a->text, c->key->text) != 0)
+      a = a->next;
+    if (a == NULL) {
+      nova__complain(l, c->key, "the fragment %s has no argument \"%s\"", name,
+                     c->key->text);
+      return NULL;
+    }
+  }
+  static const struct nova_node nothing = {.kind = NOVA_NODE_MAP};
+  return nova__substitute(l, f->steps, "$arg.", with != NULL ? with : &nothing);
+}
+
+bool nova__steps(struct nova_loader *l, const struct nova_node *list,
+                 struct nova_script *script, struct nova_step **first,
+                 unsigned *number, unsigned depth) {
+  if (list->kind != NOVA_NODE_LIST || list->count == 0 || depth > NESTING) {
+    nova__complain(l, list, "expected a list of steps, nested at most %d deep",
+                   NESTING);
+    return false;
+  }
+  bool good = true;
+  struct nova_step **link = first;
+  for (const struct nova_node *n = list->child; n != NULL; n = n->next) {
+    if (n->kind != NOVA_NODE_MAP) {
+      nova__complain(l, n, "expected a step");
+      good = false;
+      continue;
+    }
+    if (nova_node_get(n, "play") != NULL) {
+      const struct nova_node *steps = played(l, n);
+      if (steps == NULL ||
+          !nova__steps(l, steps, script, link, number, depth + 1)) {
+        good = false;
+        continue;
+      }
+    } else if ((*link = step(l, n, script, number, depth)) == NULL) {
+      good = false;
+      continue;
+    }
+    while (*link != NULL)
+      link = &(*link)->next;
+  }
+  return good;
+}

@@ -1,0 +1,209 @@
+/* Inside the player: its state, and what its files share. */
+#ifndef NOVA_CONVERSATION_PLAY_H
+#define NOVA_CONVERSATION_PLAY_H
+
+#include "codec/line.h"
+#include "codec/message.h"
+#include "conversation/player.h"
+
+/* How long after a late bound an event is still waited for, so that a finding
+ * can say how late it came. */
+#define NOVA_PLAY_GRACE (250 * NOVA_MS)
+
+/* Lines that nobody asked for are kept this far, the oldest go first. */
+#define NOVA_PLAY_INBOX_ITEMS 1024
+#define NOVA_PLAY_INBOX_BYTES (1u << 20)
+
+#define NOVA_PLAY_NESTING 6
+#define NOVA_PLAY_REPEATS 4
+#define NOVA_PLAY_NAMES   64
+
+/* When something happened: from |since| at the earliest, by |t| it was over. */
+struct nova__moment {
+  nova_ts since, t;
+};
+
+/* A line of the subject that no step has taken yet. */
+struct nova__item {
+  struct nova__item *next;
+  nova_ts t;
+  size_t entry;       /* in the transcript */
+  bool bad;           /* no JSON object: TCP-FRAME-01 was charged */
+  bool empty;
+  enum nova_msg_kind kind; /* inferred where the type is unclear */
+  unsigned flawed;    /* bit per field of the table, bit 31: the type */
+  size_t n;
+  char text[];
+};
+
+enum nova__link {
+  NOVA__LINK_NONE,
+  NOVA__LINK_CONNECTING,
+  NOVA__LINK_OPEN,
+  NOVA__LINK_EOF,   /* the subject closed */
+  NOVA__LINK_RESET, /* the subject reset */
+  NOVA__LINK_CLOSED /* the harness closed or reset */
+};
+
+struct nova__conn {
+  enum nova__link link;
+  bool refused;
+  struct nova_line line;
+  bool framing; /* |line| is set up */
+  struct nova__item *inbox, **tail;
+  size_t items, item_bytes;
+  struct nova__moment moment; /* of the last step that did or took something */
+  nova_ts asked;   /* since when an answer counts: before the last send */
+  nova_ts lost;    /* when the subject ended it, NONE */
+  nova_ts last_out; /* when something was last sent, for pings */
+  nova_ts partial; /* when the bytes of an unfinished line began to wait */
+  size_t lost_entry;
+  bool authenticated;
+  bool half_closed;
+  unsigned unsent; /* sends that were not reported back yet */
+};
+
+struct nova__named {
+  const char *name;
+  struct nova__moment moment;
+  const char *json; /* the message that was sent or taken, a hook's output */
+};
+
+struct nova__repeat {
+  const struct nova_step *step;
+  nova_ts next, until;
+  size_t at; /* the next byte of raw */
+};
+
+/* Bytes on their way out in segments. */
+struct nova__sending {
+  struct nova_buf bytes;
+  size_t at;
+  size_t cut[16];
+  size_t cuts, cut_next;
+  bool by_byte;
+  nova_ts pause, next;
+  bool active, waiting; /* waiting: for SENT of the last piece */
+  struct nova__moment moment;
+};
+
+struct nova__rule_count {
+  size_t judged, failed;
+};
+
+struct nova__queued {
+  struct nova__queued *next;
+  struct nova_action action;
+  size_t n;
+  char bytes[];
+};
+
+struct nova_player {
+  struct nova_player_options o;
+  struct nova_arena arena;
+  enum nova_role subject;
+  struct nova_credential device, other; /* copies; keys in force */
+  const char *old_key;
+  const char *new_key, *new_key_device;
+  const char *unknown_id;
+  struct nova_rng rng;
+  struct nova_json *json;
+  nova_ts now;
+
+  const struct nova_step *step; /* NULL: all steps are over */
+  const struct nova_step *back[NOVA_PLAY_NESTING]; /* after the branches */
+  size_t depth;
+  bool begun; /* the present step was started */
+  nova_ts begun_at;
+  bool job_pending;
+  nova_ts job_keep; /* next ping while a hook runs */
+  struct nova__moment job_moment;
+
+  struct nova__conn conn[NOVA_CONNECTIONS];
+  struct nova__sending sending;
+  struct nova__repeat repeat[NOVA_PLAY_REPEATS];
+  size_t repeats;
+  struct nova__named named[NOVA_PLAY_NAMES];
+  size_t names;
+
+  struct nova__queued *queue, **queue_tail;
+  struct nova__queued *handed; /* given out, freed by the next call */
+  const char *env[8];
+
+  struct nova_transcript transcript;
+  struct nova_check *check;
+  size_t checks, check_cap;
+  struct nova__rule_count *rule; /* by the rule's place in the list */
+
+  bool done, no_memory;
+  bool connected_ever, refused_ever;
+  nova_ts lost_at, hazard_at;
+  const char *broken; /* why the rest is inconclusive; NULL while all is well */
+  enum nova_verdict broken_as;
+};
+
+/* player.c */
+struct nova_check *nova__check(struct nova_player *p, const char *requirement,
+                               enum nova_verdict verdict);
+/* Ends the conversation: what was not checked yet is |as|. */
+void nova__break(struct nova_player *p, enum nova_verdict as,
+                 const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+size_t nova__note(struct nova_player *p, enum nova_entry_kind kind,
+                  unsigned connection, const char *p_, size_t n);
+void nova__name(struct nova_player *p, const struct nova_step *s,
+                struct nova__moment moment, const char *json);
+const struct nova__named *nova__find(const struct nova_player *p,
+                                     const char *name);
+struct nova_scope nova__scope(struct nova_player *p);
+bool nova__by_harness(const struct nova_player *p, const struct nova_step *s);
+const char *nova__span_text(struct nova_player *p, nova_ts t);
+
+/* play_do.c: what the harness does. True once the step is over. */
+bool nova__do(struct nova_player *p, const struct nova_step *s);
+void nova__sent(struct nova_player *p, unsigned connection,
+                const struct nova_event *e);
+void nova__job_done(struct nova_player *p, const struct nova_event *e);
+nova_ts nova__do_deadline(const struct nova_player *p);
+void nova__do_expire(struct nova_player *p, nova_ts now);
+void nova__close_all(struct nova_player *p);
+
+/* play_await.c: what the subject is waited for. */
+enum nova__state { NOVA__PENDING, NOVA__DONE, NOVA__FAILED };
+
+struct nova__await {
+  enum nova__state state;
+  nova_ts t;        /* DONE: when it happened; PENDING: the next deadline */
+  nova_ts began;    /* the reference of the late bound */
+  nova_ts measured; /* from the reference, NONE where it never came */
+  struct nova__item *item; /* DONE: the message that was taken */
+  size_t entry;
+  bool fatal;       /* FAILED: no other branch can mend it */
+  bool lost;        /* FAILED: because the connection ended */
+  bool unfinished;  /* FAILED: while an unfinished line was waiting */
+  const char *explained; /* FAILED: by this defect, already charged elsewhere */
+  char expected[512], observed[512];
+};
+
+void nova__eval(struct nova_player *p, const struct nova_step *s,
+                struct nova__await *out);
+/* The present step is awaited: evaluates and settles it. True once over. */
+bool nova__await(struct nova_player *p, const struct nova_step *s);
+nova_ts nova__await_deadline(struct nova_player *p, const struct nova_step *s);
+
+/* play_rules.c */
+/* Bytes of the subject: frames them, judges every line, fills the inbox. */
+void nova__received(struct nova_player *p, unsigned connection,
+                    const struct nova_event *e, size_t entry);
+void nova__stream_ended(struct nova_player *p, unsigned connection,
+                        size_t entry);
+/* A line without its line feed is waiting, and so may keep a step from its
+ * message; judged once that step has failed. */
+bool nova__unfinished(const struct nova__conn *c);
+void nova__judge_unfinished(struct nova_player *p, unsigned connection,
+                            size_t entry);
+void nova__rules_end(struct nova_player *p);
+void nova__take(struct nova__conn *c, struct nova__item *item);
+void nova__drop_inbox(struct nova__conn *c);
+
+#endif

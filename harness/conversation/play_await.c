@@ -1,0 +1,565 @@
+/* What the subject is waited for, and how it is judged. */
+#include "conversation/play.h"
+
+#include "base/unreachable.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void say(char *out, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(char *out, size_t cap, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  vsnprintf(out, cap, format, ap);
+  va_end(ap);
+}
+
+static const char *subject_name(const struct nova_player *p) {
+  return nova_role_names[p->subject];
+}
+
+/* The moment from which a step's bounds count. */
+static struct nova__moment reference(const struct nova_player *p,
+                                     const struct nova_step *s) {
+  if (s->from != NULL) {
+    const struct nova__named *named = nova__find(p, s->from);
+    if (named != NULL)
+      return named->moment;
+  }
+  const struct nova__conn *c = &p->conn[s->slot];
+  if (s->verb == NOVA_VERB_CONNECT || c->link == NOVA__LINK_NONE)
+    return (struct nova__moment){p->begun_at, p->begun_at};
+  return c->moment;
+}
+
+static nova_ts value(const struct nova_player *p, const struct nova_span *s) {
+  return s != NULL ? nova_span_value(s, &p->o.profile->timers) : NOVA_TS_NONE;
+}
+
+/* Until when a step may take: what it says, else the answer's timeout. */
+static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
+  switch (s->verb) {
+  case NOVA_VERB_SILENT:
+  case NOVA_VERB_OPEN: return value(p, s->duration);
+  case NOVA_VERB_CONNECT:
+  case NOVA_VERB_SEND:
+  case NOVA_VERB_CLOSE:
+    return s->within != NULL
+               ? value(p, s->within)
+               : p->o.profile->timers.span[NOVA_TIMER_response_timeout];
+  case NOVA_VERB_HALF_CLOSE:
+  case NOVA_VERB_RESET:
+  case NOVA_VERB_REPEAT:
+  case NOVA_VERB_STOP:
+  case NOVA_VERB_HOOK:
+  case NOVA_VERB_WAIT:
+  case NOVA_VERB_ANY_OF: break;
+  }
+  nova_unreachable();
+}
+
+/* --- messages -----------------------------------------------------------------
+ */
+
+static const struct nova_pattern *member(const struct nova_pattern *object,
+                                         const char *name) {
+  for (const struct nova_pattern *c = object->child; c != NULL; c = c->next)
+    if (c->member != NULL && strcmp(c->member, name) == 0)
+      return c;
+  return NULL;
+}
+
+/* The kind that a pattern names, UNKNOWN where its type is no plain string. */
+static enum nova_msg_kind wanted_kind(const struct nova_pattern *message) {
+  const struct nova_pattern *type = member(message, "type");
+  if (type == NULL || type->kind != NOVA_PATTERN_LITERAL || type->json.n < 2)
+    return NOVA_MSG_UNKNOWN;
+  return nova_msg_kind_of(
+      (struct nova_view){type->json.p + 1, type->json.n - 2});
+}
+
+/* A message of this kind that is not the one that was expected ends the waiting:
+ * it is sent once, as an answer. Others come when they like. */
+static bool answers_once(enum nova_msg_kind kind) {
+  return kind == NOVA_MSG_AUTH || kind == NOVA_MSG_AUTH_RESULT;
+}
+
+static bool must_follow(enum nova_msg_kind kind) {
+  return kind == NOVA_MSG_AUTH_RESULT || kind == NOVA_MSG_PONG;
+}
+
+static unsigned field_bit(enum nova_msg_kind kind, const char *name) {
+  const struct nova_msg_info *info = nova_msg_info(kind);
+  for (size_t i = 0; info != NULL && i < info->fields; i++)
+    if (strcmp(info->field[i].name, name) == 0)
+      return 1u << i;
+  return 0;
+}
+
+enum fit { FIT, FLAWED, MISFIT };
+
+/* An item against a pattern: FLAWED where it differs only in what a rule has
+ * charged already. */
+static enum fit fits(struct nova_player *p, const struct nova_pattern *message,
+                     const struct nova__item *item, struct nova_mismatch *m) {
+  struct nova_json_value v;
+  if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
+    return MISFIT;
+  struct nova_scope scope = nova__scope(p);
+  enum nova_msg_kind kind = wanted_kind(message);
+  enum fit result = FIT;
+  for (const struct nova_pattern *c = message->child; c != NULL; c = c->next) {
+    if (strcmp(c->member, "type") == 0 && kind != NOVA_MSG_UNKNOWN)
+      continue; /* the kind was compared, a wrong type is a rule's */
+    struct nova_mismatch here = {0};
+    snprintf(here.path, sizeof here.path, "%s", c->member);
+    snprintf(here.field, sizeof here.field, "%s", c->member);
+    if (nova_pattern_match(c, nova_json_get(v, nova_view_of(c->member)), &scope,
+                           &here))
+      continue;
+    if ((item->flawed & field_bit(item->kind, c->member)) != 0) {
+      if (here.kind)
+        continue;
+      *m = here;
+      result = FLAWED;
+      continue;
+    }
+    *m = here;
+    return MISFIT;
+  }
+  return result;
+}
+
+static void expect_message(struct nova_player *p, const struct nova_step *s,
+                           nova_ts within, struct nova__await *out) {
+  struct nova_scope scope = nova__scope(p);
+  char pattern[256];
+  nova_pattern_print(s->messages, &scope, pattern, sizeof pattern);
+  say(out->expected, sizeof out->expected, "the %s sends %s within %s",
+      subject_name(p), pattern, nova__span_text(p, within));
+}
+
+static const char *seconds(nova_ts t, char buf[32]) {
+  snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)(t / NOVA_SEC),
+           (unsigned long long)(t % NOVA_SEC / NOVA_MS));
+  return buf;
+}
+
+/* The connection ended while something else was awaited on it. */
+static void ended(struct nova_player *p, const struct nova__conn *c,
+                  nova_ts since, struct nova__await *out) {
+  char span[32];
+  out->state = NOVA__FAILED;
+  out->lost = true;
+  out->entry = c->lost_entry;
+  out->t = c->lost;
+  say(out->observed, sizeof out->observed, "the %s %s the connection after %s",
+      subject_name(p), c->link == NOVA__LINK_RESET ? "reset" : "closed",
+      seconds(c->lost > since ? c->lost - since : 0, span));
+}
+
+static void eval_send(struct nova_player *p, const struct nova_step *s,
+                      struct nova__await *out) {
+  struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = reference(p, s);
+  nova_ts within = bound(p, s);
+  enum nova_msg_kind kind = wanted_kind(s->messages);
+  struct nova_mismatch m = {0};
+  const struct nova__item *near_miss = NULL, *bad = NULL;
+  bool flawed = false;
+  for (struct nova__item *i = c->inbox; i != NULL; i = i->next) {
+    if (must_follow(kind) && i->t < c->asked)
+      continue;
+    if (i->bad) {
+      if (!i->empty && bad == NULL)
+        bad = i;
+      continue;
+    }
+    if (kind != NOVA_MSG_UNKNOWN && i->kind != kind)
+      continue;
+    struct nova_mismatch here = {0};
+    enum fit f = fits(p, s->messages, i, &here);
+    if (f == FIT) {
+      out->state = NOVA__DONE;
+      out->t = i->t;
+      out->item = i;
+      out->entry = i->entry;
+      return;
+    }
+    near_miss = i;
+    m = here;
+    flawed = f == FLAWED;
+    if (answers_once(kind) || flawed)
+      break;
+  }
+  nova_ts due = nova_ts_add(ref.t, within);
+  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
+  out->t = p->now < due ? due : end;
+  bool finally = near_miss != NULL && (answers_once(kind) || flawed);
+  if (!finally && bad == NULL && c->lost == NOVA_TS_NONE && p->now < end &&
+      c->link != NOVA__LINK_NONE && c->link != NOVA__LINK_CLOSED)
+    return; /* pending */
+  expect_message(p, s, within, out);
+  out->state = NOVA__FAILED;
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  if (near_miss != NULL) {
+    out->entry = near_miss->entry;
+    out->fatal = finally;
+    say(out->observed, sizeof out->observed, "%s was %s, expected %s",
+        m.path[0] != '\0' ? m.path : "the message", m.observed, m.expected);
+    if (flawed)
+      out->explained = "the message itself is flawed, which is judged by its "
+                       "own requirement";
+  } else if (bad != NULL) {
+    out->fatal = true;
+    out->entry = bad->entry;
+    say(out->observed, sizeof out->observed,
+        "a line that is no JSON object came instead");
+    out->explained = "which is judged by the framing requirement";
+  } else if (c->lost != NOVA_TS_NONE) {
+    ended(p, c, ref.t, out);
+  } else if (c->link == NOVA__LINK_NONE || c->link == NOVA__LINK_CLOSED) {
+    say(out->observed, sizeof out->observed, "there is no connection");
+    out->explained = "there is no connection";
+  } else {
+    say(out->observed, sizeof out->observed, "nothing of the kind came within %s",
+        nova__span_text(p, within));
+    if (nova__unfinished(c)) {
+      out->unfinished = true;
+      out->explained = "an unfinished line was waiting, which is judged by the "
+                       "framing requirement";
+    }
+  }
+}
+
+/* --- closing, silence, staying ------------------------------------------------- */
+
+static void eval_close(struct nova_player *p, const struct nova_step *s,
+                       struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = reference(p, s);
+  nova_ts within = bound(p, s);
+  if (c->lost != NOVA_TS_NONE) {
+    bool how = s->how == NOVA_HOW_ANY ||
+               (s->how == NOVA_HOW_FIN) == (c->link == NOVA__LINK_EOF);
+    out->state = how ? NOVA__DONE : NOVA__FAILED;
+    out->t = c->lost;
+    out->entry = c->lost_entry;
+    if (!how) {
+      say(out->expected, sizeof out->expected, "the %s closes with %s",
+          subject_name(p), s->how == NOVA_HOW_FIN ? "FIN" : "RST");
+      say(out->observed, sizeof out->observed, "it closed with %s",
+          c->link == NOVA__LINK_EOF ? "FIN" : "RST");
+    }
+    return;
+  }
+  nova_ts due = nova_ts_add(ref.t, within);
+  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
+  out->t = p->now < due ? due : end;
+  if (p->now < end && c->link != NOVA__LINK_NONE)
+    return;
+  out->state = NOVA__FAILED;
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  say(out->expected, sizeof out->expected, "the %s closes the connection within %s",
+      subject_name(p), nova__span_text(p, within));
+  say(out->observed, sizeof out->observed, "it was still open after %s",
+      nova__span_text(p, p->now - ref.t));
+}
+
+static void eval_silent(struct nova_player *p, const struct nova_step *s,
+                        struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = reference(p, s);
+  nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
+  struct nova_scope scope = nova__scope(p);
+  char span[32];
+  for (struct nova__item *i = c->inbox; i != NULL; i = i->next) {
+    if (i->t < ref.since || i->t > end)
+      continue;
+    struct nova_json_value v;
+    bool hit = s->messages == NULL;
+    if (!hit && !i->bad &&
+        nova_json_check(p->json, i->text, i->n, &v, NULL) == 0)
+      hit = nova_pattern_match(s->messages, v, &scope, NULL) ||
+            (wanted_kind(s->messages) != NOVA_MSG_UNKNOWN &&
+             wanted_kind(s->messages) == i->kind &&
+             s->messages->child->next == NULL);
+    if (!hit)
+      continue;
+    char pattern[256] = "anything";
+    if (s->messages != NULL)
+      nova_pattern_print(s->messages, &scope, pattern, sizeof pattern);
+    out->state = NOVA__FAILED;
+    out->fatal = true;
+    out->entry = i->entry;
+    out->measured = i->t - ref.since;
+    say(out->expected, sizeof out->expected, "the %s does not send %s",
+        subject_name(p), pattern);
+    say(out->observed, sizeof out->observed, "it sent %.*s%s after %s",
+        (int)(i->n > 200 ? 200 : i->n), i->text, i->n > 200 ? "..." : "",
+        seconds(i->t > ref.t ? i->t - ref.t : 0, span));
+    return;
+  }
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  if (c->lost != NOVA_TS_NONE || c->link != NOVA__LINK_OPEN || p->now >= end) {
+    out->state = NOVA__DONE;
+    out->t = c->lost != NOVA_TS_NONE ? c->lost : p->now;
+    return;
+  }
+  out->t = end;
+}
+
+static void eval_open(struct nova_player *p, const struct nova_step *s,
+                      struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = reference(p, s);
+  nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  out->t = end;
+  if (c->lost != NOVA_TS_NONE && c->lost < end) {
+    say(out->expected, sizeof out->expected,
+        "the %s keeps the connection open for %s", subject_name(p),
+        nova__span_text(p, end - ref.t));
+    ended(p, c, ref.since, out);
+    out->measured = c->lost - ref.since;
+  } else if (p->now >= end) {
+    out->state = NOVA__DONE;
+  }
+}
+
+/* A subject that is the device: its connection. */
+static void eval_connect(struct nova_player *p, const struct nova_step *s,
+                         struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  nova_ts due = nova_ts_add(p->begun_at, bound(p, s));
+  if (c->link == NOVA__LINK_OPEN || c->lost != NOVA_TS_NONE) {
+    out->state = NOVA__DONE;
+    out->t = c->moment.t;
+    return;
+  }
+  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
+  out->t = p->now < due ? due : end;
+  if (p->now < end)
+    return;
+  out->state = NOVA__FAILED;
+  say(out->expected, sizeof out->expected, "the %s connects within %s",
+      subject_name(p), nova__span_text(p, bound(p, s)));
+  say(out->observed, sizeof out->observed, "it did not connect");
+}
+
+void nova__eval(struct nova_player *p, const struct nova_step *s,
+                struct nova__await *out) {
+  *out = (struct nova__await){.state = NOVA__PENDING,
+                              .t = NOVA_TS_NONE,
+                              .measured = NOVA_TS_NONE};
+  out->began = reference(p, s).t;
+  switch (s->verb) {
+  case NOVA_VERB_CONNECT: eval_connect(p, s, out); return;
+  case NOVA_VERB_SEND: eval_send(p, s, out); return;
+  case NOVA_VERB_CLOSE: eval_close(p, s, out); return;
+  case NOVA_VERB_SILENT: eval_silent(p, s, out); return;
+  case NOVA_VERB_OPEN: eval_open(p, s, out); return;
+  case NOVA_VERB_HALF_CLOSE:
+  case NOVA_VERB_RESET:
+  case NOVA_VERB_REPEAT:
+  case NOVA_VERB_STOP:
+  case NOVA_VERB_HOOK:
+  case NOVA_VERB_WAIT:
+  case NOVA_VERB_ANY_OF: break;
+  }
+  nova_unreachable();
+}
+
+nova_ts nova__await_deadline(struct nova_player *p, const struct nova_step *s) {
+  struct nova__await a;
+  nova__eval(p, s, &a);
+  return a.state == NOVA__PENDING ? a.t : p->now;
+}
+
+/* --- settling -----------------------------------------------------------------
+ */
+
+/* A probe says that the subject did not survive: nothing before it was a pass. */
+static void downgrade(struct nova_player *p, const struct nova_step *s) {
+  for (size_t i = 0; i < p->checks; i++)
+    if (p->check[i].verdict == NOVA_VERDICT_PASS && p->check[i].step != 0 &&
+        p->check[i].step < s->number) {
+      p->check[i].verdict = NOVA_VERDICT_INCONCLUSIVE;
+      p->check[i].reason = "the subject did not survive it: the probe "
+                           "afterwards was not served";
+    }
+}
+
+static void charge(struct nova_player *p, const struct nova_step *s,
+                   const struct nova_ids *ids, enum nova_verdict verdict,
+                   const struct nova__await *a, nova_ts earliest,
+                   nova_ts latest, const char *reason) {
+  for (size_t i = 0; i < ids->n; i++) {
+    struct nova_check *c = nova__check(p, ids->id[i], verdict);
+    if (c == NULL)
+      return;
+    c->step = s->number;
+    c->line = s->line;
+    c->entry = a->entry;
+    c->measured = a->measured;
+    c->earliest = earliest;
+    c->latest = latest;
+    c->presupposes = &s->presupposes;
+    c->reason = reason;
+    if (verdict == NOVA_VERDICT_FAIL) {
+      c->expected = nova_arena_printf(&p->arena, "%s", a->expected);
+      c->observed = nova_arena_printf(&p->arena, "%s", a->observed);
+      if (c->expected == NULL || c->observed == NULL)
+        p->no_memory = true;
+    }
+  }
+}
+
+static const char *because(struct nova_player *p, const struct nova__await *a) {
+  const char *text = nova_arena_printf(&p->arena, "%s; expected: %s",
+                                       a->observed, a->expected);
+  return text != NULL ? text : "out of memory";
+}
+
+static bool settle_failure(struct nova_player *p, const struct nova_step *s,
+                           struct nova__await *a) {
+  /* What is only observed never stops a conversation. */
+  if (s->observes.n != 0) {
+    charge(p, s, &s->observes, NOVA_VERDICT_PASS, a, NOVA_TS_NONE, NOVA_TS_NONE,
+           nova_arena_printf(&p->arena, "observed: %s", a->observed));
+    for (size_t i = 0; i < s->observes.n && i < p->checks; i++)
+      p->check[p->checks - 1 - i].observation = true;
+    return true;
+  }
+  if (a->lost)
+    p->lost_at = a->t;
+  if (a->unfinished)
+    nova__judge_unfinished(p, (unsigned)s->slot + 1, a->entry);
+  const char *reason = because(p, a);
+  enum nova_verdict v =
+      a->explained != NULL ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL;
+  if (a->explained != NULL)
+    reason = nova_arena_printf(&p->arena, "%s (%s)", a->observed, a->explained);
+  charge(p, s, &s->verifies, v, a, NOVA_TS_NONE, bound(p, s), reason);
+  if (s->probe)
+    downgrade(p, s);
+  if (s->verifies.n != 0)
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "step %u did not go as expected: %s", s->number, a->observed);
+  else
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "step %u, a precondition (%s), did not go as expected: %s",
+                s->number, s->relies_on.n != 0 ? s->relies_on.id[0] : "-",
+                a->observed);
+  return false;
+}
+
+/* It happened: was it in time? Early bounds count from the earliest moment at
+ * which the subject's timer can have started and so are judged strictly; late
+ * ones from the latest. What arrives is never stamped too early, so only a miss
+ * can be the harness's own lateness: by less than its measured error it is
+ * inconclusive, and tried again. */
+static bool settle_time(struct nova_player *p, const struct nova_step *s,
+                        struct nova__await *a) {
+  struct nova__moment ref = reference(p, s);
+  nova_ts latest = s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN
+                       ? NOVA_TS_NONE
+                       : bound(p, s);
+  nova_ts earliest = value(p, s->not_before);
+  nova_ts error = p->o.timing_error;
+  char span[32];
+  a->measured = a->t > ref.since ? a->t - ref.since : 0;
+  const char *what = s->verb == NOVA_VERB_CLOSE ? "closed" : "came";
+  if (earliest != NOVA_TS_NONE && a->measured < earliest) {
+    bool within_error = earliest - a->measured <= error;
+    const char *early = nova_arena_printf(
+        &p->arena, "%s after %s; not before %s expected%s", what,
+        seconds(a->measured, span), nova__span_text(p, earliest),
+        within_error ? " (missed by less than the run's timing error)" : "");
+    say(a->expected, sizeof a->expected, "not before %s",
+        nova__span_text(p, earliest));
+    say(a->observed, sizeof a->observed, "%s after %s", what,
+        seconds(a->measured, span));
+    const struct nova_ids *to = s->early.n != 0 ? &s->early : &s->verifies;
+    size_t first = p->checks;
+    charge(p, s, to,
+           within_error ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL, a,
+           earliest, latest, early);
+    for (size_t i = first; i < p->checks; i++)
+      p->check[i].retry = within_error;
+    if (s->verb == NOVA_VERB_CLOSE)
+      p->lost_at = a->t;
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "step %u: %s", s->number, early);
+    return false;
+  }
+  if (earliest != NOVA_TS_NONE && s->early.n != 0)
+    charge(p, s, &s->early, NOVA_VERDICT_PASS, a, earliest, NOVA_TS_NONE, NULL);
+  nova_ts late = a->t > ref.t ? a->t - ref.t : 0;
+  if (latest == NOVA_TS_NONE || late <= latest) {
+    charge(p, s, &s->verifies, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
+    return true;
+  }
+  bool within_error = late - latest <= error;
+  const char *reason = nova_arena_printf(
+      &p->arena, "%s after %s; by %s expected%s", what, seconds(late, span),
+      nova__span_text(p, latest),
+      within_error ? " (missed by less than the run's timing error)" : "");
+  say(a->expected, sizeof a->expected, "by %s", nova__span_text(p, latest));
+  say(a->observed, sizeof a->observed, "%s after %s", what,
+      seconds(late, span));
+  a->measured = late;
+  size_t first = p->checks;
+  charge(p, s, &s->verifies,
+         within_error ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL, a,
+         earliest, latest, reason);
+  for (size_t i = first; i < p->checks; i++)
+    p->check[i].retry = within_error;
+  /* It did come: what follows can still be tried. */
+  return true;
+}
+
+static void settle_item(struct nova_player *p, const struct nova_step *s,
+                        const struct nova__await *a) {
+  struct nova__conn *c = &p->conn[s->slot];
+  const char *json = NULL;
+  if (a->item != NULL) {
+    if (s->as != NULL)
+      json = nova_arena_copy(&p->arena, a->item->text, a->item->n);
+    nova__take(c, a->item);
+  }
+  struct nova__moment at = {a->t, a->t};
+  if (s->verb != NOVA_VERB_SILENT && s->verb != NOVA_VERB_OPEN &&
+      s->verb != NOVA_VERB_CONNECT)
+    c->moment = at;
+  nova__name(p, s, s->verb == NOVA_VERB_CONNECT ? c->moment : at, json);
+}
+
+bool nova__await(struct nova_player *p, const struct nova_step *s) {
+  struct nova__await a;
+  nova__eval(p, s, &a);
+  if (a.state == NOVA__PENDING)
+    return false;
+  if (a.state == NOVA__FAILED)
+    return settle_failure(p, s, &a);
+  if (s->observes.n != 0) {
+    char span[32];
+    const char *what = s->verb == NOVA_VERB_SEND     ? "it was answered"
+                       : s->verb == NOVA_VERB_CLOSE  ? "it closed"
+                       : s->verb == NOVA_VERB_SILENT ? "nothing came"
+                                                     : "it stayed open";
+    charge(p, s, &s->observes, NOVA_VERDICT_PASS, &a, NOVA_TS_NONE,
+           NOVA_TS_NONE,
+           nova_arena_printf(&p->arena, "observed: %s after %s", what,
+                             seconds(a.t > a.began ? a.t - a.began : 0, span)));
+    for (size_t i = 0; i < s->observes.n && i < p->checks; i++)
+      p->check[p->checks - 1 - i].observation = true;
+    settle_item(p, s, &a);
+    return true;
+  }
+  bool good = settle_time(p, s, &a);
+  if (good)
+    settle_item(p, s, &a);
+  return good;
+}

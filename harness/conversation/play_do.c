@@ -1,0 +1,618 @@
+/* What the harness does: connect, send in segments, repeat, close, hooks. */
+#include "conversation/play.h"
+
+#include "base/error.h"
+#include "base/unreachable.h"
+
+#include <stdio.h>
+
+/* Between segments when a script does not say: long enough that a receiver
+ * reads them one by one, short enough for a line of a hundred bytes. */
+#define PAUSE (2 * NOVA_MS)
+
+#define WRITE_MOST (32u << 20)
+
+static void push(struct nova_player *p, const struct nova_action *a,
+                 const char *bytes, size_t n) {
+  struct nova__queued *q = nova_mem_alloc(p->o.mem, sizeof *q + n);
+  if (q == NULL) {
+    p->no_memory = true;
+    return;
+  }
+  q->next = NULL;
+  q->action = *a;
+  q->n = n;
+  if (n != 0)
+    memcpy(q->bytes, bytes, n);
+  *p->queue_tail = q;
+  p->queue_tail = &q->next;
+}
+
+static void push_send(struct nova_player *p, unsigned connection,
+                      const char *bytes, size_t n, bool hazard) {
+  struct nova_action a = {.kind = NOVA_ACTION_SEND,
+                          .connection = connection,
+                          .hazard = hazard};
+  push(p, &a, bytes, n);
+  struct nova__conn *c = &p->conn[connection - 1];
+  c->unsent++;
+  c->last_out = p->now;
+  nova__note(p, NOVA_ENTRY_SENT, connection, bytes, n);
+}
+
+static void push_close(struct nova_player *p, unsigned connection, int code) {
+  struct nova_action a = {.kind = code == 2 ? NOVA_ACTION_HALF_CLOSE
+                                            : NOVA_ACTION_CLOSE,
+                          .connection = connection,
+                          .code = code};
+  push(p, &a, NULL, 0);
+  size_t at = nova__note(p, NOVA_ENTRY_CLOSED, connection, NULL, 0);
+  if (at < p->transcript.n)
+    p->transcript.entry[at].code = code;
+  struct nova__conn *c = &p->conn[connection - 1];
+  if (code == 2) {
+    c->half_closed = true;
+  } else {
+    c->link = NOVA__LINK_CLOSED;
+    c->unsent = 0;
+    nova__drop_inbox(c);
+  }
+  c->moment = (struct nova__moment){p->now, p->now};
+}
+
+void nova__close_all(struct nova_player *p) {
+  for (unsigned i = 1; i <= NOVA_CONNECTIONS; i++) {
+    enum nova__link link = p->conn[i - 1].link;
+    if (link == NOVA__LINK_OPEN || link == NOVA__LINK_EOF ||
+        link == NOVA__LINK_CONNECTING)
+      push_close(p, i, 0);
+    else if (link == NOVA__LINK_RESET)
+      p->conn[i - 1].link = NOVA__LINK_CLOSED;
+  }
+  p->sending.active = false;
+  p->repeats = 0;
+}
+
+/* --- what is written ----------------------------------------------------------
+ */
+
+/* The number that |to| stands for, 0 for none. */
+static size_t pad_target(struct nova_player *p, const struct nova_pattern *to) {
+  struct nova_scope scope = nova__scope(p);
+  struct nova_buf json, why;
+  nova_buf_init(&json, p->o.mem, 64);
+  nova_buf_init(&why, p->o.mem, 256);
+  size_t n = 0;
+  if (nova_pattern_write(to, &scope, &json, &why) == 0) {
+    struct nova_view v = nova_buf_view(&json);
+    for (size_t i = 0; i < v.n && v.p[i] >= '0' && v.p[i] <= '9'; i++)
+      n = n * 10 + (size_t)(v.p[i] - '0');
+  }
+  nova_buf_free(&json);
+  nova_buf_free(&why);
+  return n;
+}
+
+/* Appends |text| as one line, padded with JSON white space to |target| bytes in
+ * all, its line feed included; 0 for no padding. */
+static int put_line(struct nova_buf *out, struct nova_view text, size_t target,
+                    enum nova_pad where) {
+  size_t blanks = target > text.n + 1 ? target - text.n - 1 : 0;
+  char spaces[1024];
+  memset(spaces, ' ', sizeof spaces);
+  size_t head = where == NOVA_PAD_BEFORE ? 0
+                : where == NOVA_PAD_INSIDE && text.n != 0 ? 1
+                                                          : text.n;
+  int err = nova_buf_append(out, text.p, head);
+  while (err == 0 && blanks != 0) {
+    size_t n = blanks < sizeof spaces ? blanks : sizeof spaces;
+    err = nova_buf_append(out, spaces, n);
+    blanks -= n;
+  }
+  if (err == 0)
+    err = nova_buf_append(out, text.p + head, text.n - head);
+  return err != 0 ? err : nova_buf_append(out, "\n", 1);
+}
+
+/* All bytes of a sending step. |kept|: the JSON of its last message, in the
+ * arena, where the step has a name. False: nothing can be sent, and why. */
+static bool compose(struct nova_player *p, const struct nova_step *s,
+                    struct nova_buf *out, const char **kept) {
+  struct nova_scope scope = nova__scope(p);
+  struct nova_buf json, why;
+  nova_buf_init(&json, p->o.mem, WRITE_MOST);
+  nova_buf_init(&why, p->o.mem, 1024);
+  int err = 0;
+  size_t target = s->pad_to != NULL ? pad_target(p, s->pad_to) : 0;
+  for (const struct nova_pattern *m = s->messages; m != NULL && err == 0;
+       m = m->next) {
+    nova_buf_clear(&json);
+    err = nova_pattern_write(m, &scope, &json, &why);
+    if (err == 0)
+      err = put_line(out, nova_buf_view(&json), target, s->pad);
+    if (err == 0 && s->as != NULL)
+      *kept = nova_arena_copy(&p->arena, json.data + json.head, json.len);
+  }
+  for (const struct nova_raw *r = s->raw; r != NULL && err == 0; r = r->next)
+    for (uint32_t i = 0; i < r->times && err == 0; i++)
+      err = nova_buf_append(out, r->bytes.p, r->bytes.n);
+  if (err == NOVA_ERR_ARGUMENT) {
+    const char *text = nova_buf_cstr(&why);
+    nova__break(p, NOVA_VERDICT_NOT_APPLICABLE, "step %u: %s", s->number,
+                text != NULL ? text : "cannot be written");
+  } else if (err != 0) {
+    p->no_memory = true;
+  }
+  nova_buf_free(&json);
+  nova_buf_free(&why);
+  return err == 0;
+}
+
+/* --- segments -----------------------------------------------------------------
+ */
+
+static void plan_cuts(struct nova__sending *out, const struct nova_step *s) {
+  out->cuts = out->cut_next = 0;
+  out->by_byte = s->cut == NOVA_CUT_BYTES;
+  struct nova_view v = nova_buf_view(&out->bytes);
+  if (s->cut == NOVA_CUT_AT) {
+    for (size_t i = 0; i < s->cuts; i++)
+      if (s->cut_at[i] < v.n)
+        out->cut[out->cuts++] = s->cut_at[i];
+  } else if (s->cut == NOVA_CUT_CHARACTER) {
+    for (size_t i = 0; i < v.n; i++)
+      if ((unsigned char)v.p[i] >= 0xc0) {
+        out->cut[out->cuts++] = i + 1;
+        break;
+      }
+  }
+}
+
+/* Hands out the next piece. */
+static void send_piece(struct nova_player *p, const struct nova_step *s) {
+  struct nova__sending *out = &p->sending;
+  struct nova_view v = nova_buf_view(&out->bytes);
+  size_t end = v.n;
+  if (out->by_byte)
+    end = out->at + 1;
+  else if (out->cut_next < out->cuts)
+    end = out->cut[out->cut_next++];
+  push_send(p, (unsigned)s->slot + 1, v.p + out->at, end - out->at, s->hazard);
+  out->at = end;
+  out->next = NOVA_TS_NONE;
+  out->waiting = true;
+}
+
+/* The subject ended the connection: nothing more can be sent on it. */
+static bool gone(const struct nova__conn *c) {
+  return c->link == NOVA__LINK_RESET || c->link == NOVA__LINK_NONE ||
+         c->link == NOVA__LINK_CLOSED;
+}
+
+static bool late_send(struct nova_player *p, const struct nova_step *s) {
+  if (s->not_after == NULL)
+    return false;
+  const struct nova__named *from =
+      s->from != NULL ? nova__find(p, s->from) : NULL;
+  nova_ts start = from != NULL ? from->moment.since : p->begun_at;
+  nova_ts limit = nova_span_value(s->not_after, &p->o.profile->timers);
+  if (p->sending.moment.t - start <= limit)
+    return false;
+  nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+              "the harness itself was late: step %u was done after %s, %s at "
+              "the most",
+              s->number, nova__span_text(p, p->sending.moment.t - start),
+              nova__span_text(p, limit));
+  return true;
+}
+
+static bool do_send(struct nova_player *p, const struct nova_step *s) {
+  struct nova__sending *out = &p->sending;
+  struct nova__conn *c = &p->conn[s->slot];
+  if (!p->begun) {
+    p->begun = true;
+    nova_buf_clear(&out->bytes);
+    const char *kept = NULL;
+    if (!compose(p, s, &out->bytes, &kept))
+      return false;
+    if (gone(c)) /* the next step that awaits something here tells it */
+      return true;
+    nova__name(p, s, (struct nova__moment){p->now, p->now}, kept);
+    nova__drop_inbox(c);
+    out->at = 0;
+    out->pause = s->pause != NULL
+                     ? nova_span_value(s->pause, &p->o.profile->timers)
+                     : PAUSE;
+    plan_cuts(out, s);
+    out->active = true;
+    out->moment = (struct nova__moment){NOVA_TS_NONE, p->now};
+    c->asked = p->now;
+    if (s->hazard)
+      p->hazard_at = p->now;
+    if (out->bytes.len == 0)
+      out->at = 0;
+    else
+      send_piece(p, s);
+  }
+  bool all_out = out->at == out->bytes.len && !out->waiting;
+  if (!all_out && !gone(c) && out->active)
+    return false;
+  out->active = false;
+  if (out->moment.since == NOVA_TS_NONE)
+    out->moment.since = p->now;
+  c->moment = out->moment;
+  const struct nova__named *named = s->as != NULL ? nova__find(p, s->as) : NULL;
+  nova__name(p, s, out->moment, named != NULL ? named->json : NULL);
+  return !late_send(p, s);
+}
+
+void nova__sent(struct nova_player *p, unsigned connection,
+                const struct nova_event *e) {
+  struct nova__conn *c = &p->conn[connection - 1];
+  if (c->unsent != 0)
+    c->unsent--;
+  /* The recorded time of the entry is the real one. */
+  for (size_t i = p->transcript.n; i-- > 0;) {
+    struct nova_entry *entry = &p->transcript.entry[i];
+    if (entry->kind == NOVA_ENTRY_SENT && entry->connection == connection &&
+        entry->code == 0) {
+      /* The oldest that was not reported yet is wanted. */
+      size_t oldest = i;
+      for (size_t k = i; k-- > 0 && i - k < 64;)
+        if (p->transcript.entry[k].kind == NOVA_ENTRY_SENT &&
+            p->transcript.entry[k].connection == connection &&
+            p->transcript.entry[k].code == 0)
+          oldest = k;
+      p->transcript.entry[oldest].since = e->since;
+      p->transcript.entry[oldest].t = e->t;
+      p->transcript.entry[oldest].code = 1;
+      break;
+    }
+  }
+  struct nova__sending *out = &p->sending;
+  if (!out->active || p->step == NULL || p->step->slot + 1 != connection ||
+      c->unsent != 0)
+    return;
+  /* Only what came after the first byte was out can be its answer; a timer of
+   * the subject counts from the last byte. */
+  if (out->moment.since == NOVA_TS_NONE && c->asked < e->since)
+    c->asked = e->since;
+  out->moment = (struct nova__moment){e->since, e->t};
+  out->waiting = false;
+  if (out->at < out->bytes.len)
+    out->next = nova_ts_add(e->t, out->pause);
+}
+
+/* --- repeating ----------------------------------------------------------------
+ */
+
+static void repeat_once(struct nova_player *p, struct nova__repeat *r) {
+  const struct nova_step *s = r->step;
+  struct nova__conn *c = &p->conn[s->slot];
+  if (gone(c) || c->link == NOVA__LINK_EOF) {
+    r->next = NOVA_TS_NONE;
+    return;
+  }
+  struct nova_buf bytes;
+  nova_buf_init(&bytes, p->o.mem, WRITE_MOST);
+  const char *kept = NULL;
+  if (compose(p, s, &bytes, &kept) && bytes.len != 0) {
+    if (s->raw != NULL) {
+      push_send(p, (unsigned)s->slot + 1, bytes.data + r->at % bytes.len, 1,
+                s->hazard);
+      r->at++;
+    } else {
+      push_send(p, (unsigned)s->slot + 1, bytes.data, bytes.len, s->hazard);
+    }
+  }
+  nova_buf_free(&bytes);
+  r->next = nova_ts_add(p->now,
+                        nova_span_value(s->every, &p->o.profile->timers));
+  if (r->next > r->until)
+    r->next = NOVA_TS_NONE;
+}
+
+static bool do_repeat(struct nova_player *p, const struct nova_step *s) {
+  if (p->repeats == NOVA_PLAY_REPEATS) {
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "too many things repeat at once");
+    return false;
+  }
+  const struct nova_timers *t = &p->o.profile->timers;
+  nova_ts every = nova_span_value(s->every, t);
+  struct nova__repeat *r = &p->repeat[p->repeats++];
+  *r = (struct nova__repeat){
+      .step = s,
+      .next = nova_ts_add(p->now, every == 0 ? NOVA_MS : every),
+      .until = s->duration != NULL
+                   ? nova_ts_add(p->now, nova_span_value(s->duration, t))
+                   : NOVA_TS_NONE};
+  return true;
+}
+
+/* --- hooks --------------------------------------------------------------------
+ */
+
+/* The pattern as it stands in an environment variable: a string bare, all else
+ * as JSON. */
+static const char *env_value(struct nova_player *p,
+                             const struct nova_pattern *pattern, bool bare) {
+  struct nova_scope scope = nova__scope(p);
+  struct nova_buf json, why;
+  nova_buf_init(&json, p->o.mem, 1u << 20);
+  nova_buf_init(&why, p->o.mem, 256);
+  const char *text = NULL;
+  if (nova_pattern_write(pattern, &scope, &json, &why) == 0) {
+    struct nova_json_value v;
+    if (bare && nova_json_check(p->json, json.data + json.head, json.len, &v,
+                                NULL) == 0 &&
+        v.type == NOVA_JSON_STRING) {
+      size_t n = nova_json_string(v, NULL, 0);
+      char *copy = nova_arena_alloc(&p->arena, n + 1);
+      if (copy != NULL)
+        nova_json_string(v, copy, n);
+      text = copy;
+    } else {
+      text = nova_arena_copy(&p->arena, json.data + json.head, json.len);
+    }
+  }
+  nova_buf_free(&json);
+  nova_buf_free(&why);
+  return text;
+}
+
+static bool do_hook(struct nova_player *p, const struct nova_step *s) {
+  if (p->begun)
+    return !p->job_pending;
+  p->begun = true;
+  const struct nova_credential *who =
+      strcmp(s->device, "device") == 0 ? &p->device : &p->other;
+  size_t n = 0;
+  p->env[n++] =
+      nova_arena_printf(&p->arena, "NOVA_TRANSPORT=%s", p->o.script->transport);
+  p->env[n++] = nova_arena_printf(&p->arena, "NOVA_DEVICE_ID=%s",
+                                  who->id != NULL ? who->id : "");
+  if (s->command != NULL) {
+    const char *command = env_value(p, s->command, true);
+    const char *params = env_value(p, s->params, false);
+    if (command == NULL || params == NULL) {
+      nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                  "step %u: the hook's parameters have no value", s->number);
+      return false;
+    }
+    p->env[n++] = nova_arena_printf(&p->arena, "NOVA_COMMAND=%s", command);
+    p->env[n++] = nova_arena_printf(&p->arena, "NOVA_PARAMS=%s", params);
+  }
+  p->env[n] = NULL;
+  struct nova_action a = {
+      .kind = NOVA_ACTION_HOOK, .hook = s->hook, .env = p->env};
+  push(p, &a, NULL, 0);
+  p->job_pending = true;
+  p->job_moment = (struct nova__moment){p->now, NOVA_TS_NONE};
+  /* A message that the hook causes may come before the hook ends. */
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++)
+    p->conn[i].asked = p->now;
+  p->job_keep = nova_ts_add(p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
+  return false;
+}
+
+static void take_new_key(struct nova_player *p, const struct nova_step *s,
+                         struct nova_view text) {
+  bool first = strcmp(s->device, "device") == 0;
+  struct nova_credential *who = first ? &p->device : &p->other;
+  p->old_key = who->key;
+  who->key = nova_arena_copy(&p->arena, text.p, text.n);
+  if (who->key == NULL)
+    who->key = p->old_key;
+  p->new_key = who->key;
+  p->new_key_device = who->id;
+}
+
+/* The hook's output against output:. */
+static void judge_output(struct nova_player *p, const struct nova_step *s,
+                         struct nova_view text) {
+  struct nova_json_value v;
+  struct nova_fault_at at;
+  if (nova_json_check(p->json, text.p, text.n, &v, &at) != 0) {
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "the hook %s printed no JSON: %s at byte %zu",
+                nova_hook_names[s->hook], nova_error_text(at.code), at.offset);
+    return;
+  }
+  struct nova_scope scope = nova__scope(p);
+  struct nova_mismatch m = {0};
+  bool good = nova_pattern_match(s->output, v, &scope, &m);
+  for (size_t i = 0; i < s->verifies.n; i++) {
+    struct nova_check *c =
+        nova__check(p, s->verifies.id[i],
+                    good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
+    if (c == NULL)
+      return;
+    c->step = s->number;
+    c->line = s->line;
+    c->presupposes = &s->presupposes;
+    if (good)
+      continue;
+    c->expected = nova_arena_printf(
+        &p->arena, "the platform's data shows %s%s%s", m.path,
+        m.path[0] != '\0' ? " = " : "", m.expected);
+    c->observed = nova_arena_printf(&p->arena, "it shows %s", m.observed);
+    c->reason = nova_arena_printf(&p->arena, "%s; %s expected", c->observed,
+                                  m.expected);
+  }
+  if (!good)
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "step %u did not go as expected: the platform's data shows %s, "
+                "not %s",
+                s->number, m.observed, m.expected);
+}
+
+void nova__job_done(struct nova_player *p, const struct nova_event *e) {
+  struct nova_view text = e->bytes;
+  if (text.n != 0 && text.p[text.n - 1] == '\n')
+    text.n--;
+  size_t at = nova__note(p, NOVA_ENTRY_HOOK, 0, text.p, text.n);
+  if (at < p->transcript.n) {
+    p->transcript.entry[at].code = e->code;
+    p->transcript.entry[at].since = e->since;
+    p->transcript.entry[at].from = NOVA_ACTOR_PLATFORM;
+  }
+  const struct nova_step *s = p->step;
+  if (!p->job_pending || s == NULL || s->verb != NOVA_VERB_HOOK)
+    return;
+  p->job_pending = false;
+  p->job_keep = NOVA_TS_NONE;
+  p->job_moment.t = e->t;
+  if (e->code != 0) {
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "the hook %s failed (%s %d)%s%.*s",
+                nova_hook_names[s->hook],
+                e->code > 0 ? "exit status" : "code", e->code,
+                e->errors.n != 0 ? ": " : "",
+                (int)(e->errors.n > 300 ? 300 : e->errors.n),
+                e->errors.n != 0 ? e->errors.p : "");
+    return;
+  }
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++)
+    if (p->conn[i].link == NOVA__LINK_OPEN)
+      p->conn[i].moment = p->job_moment;
+  const char *kept =
+      s->as != NULL ? nova_arena_copy(&p->arena, text.p, text.n) : NULL;
+  nova__name(p, s, p->job_moment, kept);
+  if (s->hook == NOVA_HOOK_RESET_KEY) {
+    if (text.n == 0 || memchr(text.p, '\n', text.n) != NULL) {
+      nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                  "the hook reset_key has to print the new key on one line");
+      return;
+    }
+    take_new_key(p, s, text);
+  }
+  if (s->output != NULL)
+    judge_output(p, s, text);
+}
+
+/* A connection that waits for a hook is kept alive with pings. */
+static void ping_all(struct nova_player *p) {
+  for (unsigned i = 1; i <= NOVA_CONNECTIONS; i++) {
+    struct nova__conn *c = &p->conn[i - 1];
+    if (c->link != NOVA__LINK_OPEN || !c->authenticated || c->half_closed)
+      continue;
+    char line[512];
+    struct nova_msg m = {.kind = NOVA_MSG_PING, .present = 3};
+    m.u.ping.device_id = nova_string_of(p->device.id);
+    m.u.ping.timestamp =
+        (int64_t)((p->o.unix_ns + p->now) / NOVA_SEC);
+    size_t n = 0;
+    if (nova_msg_encode(&m, line, sizeof line, &n) == 0)
+      push_send(p, i, line, n, false);
+  }
+  p->job_keep = nova_ts_add(
+      p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
+}
+
+/* --- the step -----------------------------------------------------------------
+ */
+
+static bool do_connect(struct nova_player *p, const struct nova_step *s) {
+  struct nova__conn *c = &p->conn[s->slot];
+  unsigned number = (unsigned)s->slot + 1;
+  if (!p->begun) {
+    p->begun = true;
+    if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
+      push_close(p, number, 0);
+    nova__drop_inbox(c);
+    c->link = NOVA__LINK_CONNECTING;
+    c->refused = false;
+    nova__note(p, NOVA_ENTRY_CONNECTING, number, NULL, 0);
+    struct nova_action a = {.kind = NOVA_ACTION_CONNECT, .connection = number};
+    push(p, &a, NULL, 0);
+    return false;
+  }
+  if (c->link == NOVA__LINK_CONNECTING)
+    return false;
+  bool good = !c->refused;
+  for (size_t i = 0; i < s->verifies.n; i++) {
+    struct nova_check *k =
+        nova__check(p, s->verifies.id[i],
+                    good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
+    if (k == NULL)
+      break;
+    k->step = s->number;
+    k->line = s->line;
+    k->presupposes = &s->presupposes;
+    if (!good) {
+      k->expected = "a new connection is accepted";
+      k->observed = "it was refused";
+      k->reason = "a new connection was refused; it has to be accepted";
+    }
+  }
+  if (good) {
+    nova__name(p, s, c->moment, NULL);
+    return true;
+  }
+  p->lost_at = p->now;
+  if (s->probe)
+    for (size_t i = 0; i < p->checks; i++)
+      if (p->check[i].verdict == NOVA_VERDICT_PASS && p->check[i].step != 0 &&
+          p->check[i].step < s->number) {
+        p->check[i].verdict = NOVA_VERDICT_INCONCLUSIVE;
+        p->check[i].reason = "the subject did not survive it: a new connection "
+                             "was refused afterwards";
+      }
+  nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+              "step %u: no connection to the peer could be made", s->number);
+  return false;
+}
+
+bool nova__do(struct nova_player *p, const struct nova_step *s) {
+  unsigned number = (unsigned)s->slot + 1;
+  struct nova__conn *c = &p->conn[s->slot];
+  switch (s->verb) {
+  case NOVA_VERB_CONNECT: return do_connect(p, s);
+  case NOVA_VERB_SEND: return do_send(p, s);
+  case NOVA_VERB_HOOK: return do_hook(p, s);
+  case NOVA_VERB_REPEAT: return do_repeat(p, s);
+  case NOVA_VERB_STOP:
+    for (size_t i = 0; i < p->repeats; i++)
+      if (p->repeat[i].step->slot == s->slot)
+        p->repeat[i].next = NOVA_TS_NONE;
+    return true;
+  case NOVA_VERB_CLOSE:
+  case NOVA_VERB_RESET:
+  case NOVA_VERB_HALF_CLOSE:
+    if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
+      push_close(p, number,
+                 s->verb == NOVA_VERB_CLOSE   ? 0
+                 : s->verb == NOVA_VERB_RESET ? 1
+                                              : 2);
+    else if (c->link == NOVA__LINK_RESET && s->verb != NOVA_VERB_HALF_CLOSE)
+      c->link = NOVA__LINK_CLOSED;
+    nova__name(p, s, (struct nova__moment){p->now, p->now}, NULL);
+    return true;
+  case NOVA_VERB_SILENT:
+  case NOVA_VERB_OPEN:
+  case NOVA_VERB_WAIT:
+  case NOVA_VERB_ANY_OF: break;
+  }
+  nova_unreachable();
+}
+
+nova_ts nova__do_deadline(const struct nova_player *p) {
+  nova_ts d = p->job_pending ? p->job_keep : NOVA_TS_NONE;
+  if (p->sending.active && !p->sending.waiting &&
+      p->sending.at < p->sending.bytes.len)
+    d = nova_ts_min(d, p->sending.next);
+  for (size_t i = 0; i < p->repeats; i++)
+    d = nova_ts_min(d, p->repeat[i].next);
+  return d;
+}
+
+void nova__do_expire(struct nova_player *p, nova_ts now) {
+  if (p->job_pending && p->job_keep <= now)
+    ping_all(p);
+  struct nova__sending *out = &p->sending;
+  if (out->active && !out->waiting && out->at < out->bytes.len &&
+      out->next <= now && p->step != NULL)
+    send_piece(p, p->step);
+  for (size_t i = 0; i < p->repeats; i++)
+    if (p->repeat[i].next <= now)
+      repeat_once(p, &p->repeat[i]);
+}

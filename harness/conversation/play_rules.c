@@ -1,0 +1,256 @@
+/* The rules: every line of the subject is framed, decoded and judged, whatever
+ * the conversation is about, and then waits in the inbox for a step. */
+#include "conversation/play.h"
+
+#include "codec/timestamp.h"
+
+#include <stdio.h>
+
+/* Failures of one rule that a conversation records in full. */
+#define TOLD 3
+
+void nova__take(struct nova__conn *c, struct nova__item *item) {
+  struct nova__item **link = &c->inbox;
+  while (*link != NULL && *link != item)
+    link = &(*link)->next;
+  if (*link == NULL)
+    return;
+  *link = item->next;
+  if (item->next == NULL)
+    c->tail = link;
+  c->items--;
+  c->item_bytes -= item->n;
+  nova_mem_free(c->line.held.mem, item);
+}
+
+void nova__drop_inbox(struct nova__conn *c) {
+  while (c->inbox != NULL)
+    nova__take(c, c->inbox);
+}
+
+/* --- findings -----------------------------------------------------------------
+ */
+
+static size_t place(const struct nova_player *p, const struct nova_rule *rule) {
+  size_t i = 0;
+  for (const struct nova_rule *r = p->o.rules; r != rule; r = r->next)
+    i++;
+  return i;
+}
+
+static void found(struct nova_player *p, const struct nova_rule *rule,
+                  size_t entry, const char *expected, const char *observed) {
+  struct nova__rule_count *count = &p->rule[place(p, rule)];
+  if (count->failed++ >= TOLD)
+    return;
+  struct nova_check *c = nova__check(p, rule->verifies, NOVA_VERDICT_FAIL);
+  if (c == NULL)
+    return;
+  c->rule = rule->id;
+  c->line = rule->line;
+  c->entry = entry;
+  c->expected = nova_arena_printf(&p->arena, "%s", expected);
+  c->observed = nova_arena_printf(&p->arena, "%s", observed);
+  c->reason =
+      nova_arena_printf(&p->arena, "%s; expected: %s", observed, expected);
+}
+
+void nova__rules_end(struct nova_player *p) {
+  size_t i = 0;
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next, i++) {
+    if (p->rule[i].judged == 0 || p->rule[i].failed != 0)
+      continue;
+    struct nova_check *c = nova__check(p, r->verifies, NOVA_VERDICT_PASS);
+    if (c == NULL)
+      return;
+    c->rule = r->id;
+    c->line = r->line;
+  }
+}
+
+/* --- lines --------------------------------------------------------------------
+ */
+
+static void judge_line(struct nova_player *p, int code, size_t offset,
+                       struct nova_view frame, size_t entry) {
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (r->every != NOVA_RULE_LINE || r->of != p->subject)
+      continue;
+    p->rule[place(p, r)].judged++;
+    if (code == 0)
+      continue;
+    char observed[512];
+    snprintf(observed, sizeof observed, "%s at byte %zu of the line %.*s%s",
+             nova_error_text(code), offset, (int)(frame.n > 160 ? 160 : frame.n),
+             frame.n != 0 ? frame.p : "", frame.n > 160 ? "..." : "");
+    found(p, r, entry, "each line is one JSON object (RFC 8259) in UTF-8",
+          observed);
+  }
+}
+
+/* What a timestamp looks like, for the finding's wording. */
+static const char *unit_hint(struct nova_json_value v) {
+  int64_t t = 0;
+  if (!nova_json_int64(v, &t))
+    return "";
+  switch (nova_time_unit(t)) {
+  case NOVA_TIME_MILLISECONDS: return " (these are milliseconds)";
+  case NOVA_TIME_MICROSECONDS: return " (these are microseconds)";
+  case NOVA_TIME_NANOSECONDS: return " (these are nanoseconds)";
+  case NOVA_TIME_SECONDS:
+  case NOVA_TIME_ODD: break;
+  }
+  return "";
+}
+
+static void judge_message(struct nova_player *p, struct nova__item *item,
+                          const struct nova_msg *msg) {
+  const struct nova_msg_info *info = nova_msg_info(item->kind);
+  if (info == NULL)
+    return;
+  struct nova_scope scope = nova__scope(p);
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (r->every != NOVA_RULE_MESSAGE || r->of != p->subject ||
+        strcmp(r->type, info->name) != 0)
+      continue;
+    p->rule[place(p, r)].judged++;
+    for (const struct nova_pattern *c = r->message->child; c != NULL;
+         c = c->next) {
+      struct nova_json_value v =
+          nova_json_get(msg->whole, nova_view_of(c->member));
+      struct nova_mismatch m = {0};
+      snprintf(m.path, sizeof m.path, "%s", c->member);
+      if (nova_pattern_match(c, v, &scope, &m))
+        continue;
+      for (size_t f = 0; f < info->fields; f++)
+        if (strcmp(info->field[f].name, c->member) == 0)
+          item->flawed |= 1u << f;
+      if (strcmp(c->member, "type") == 0)
+        item->flawed |= 1u << 31;
+      char expected[512], observed[512];
+      snprintf(expected, sizeof expected, "in %s, %s is %s", info->name, m.path,
+               m.expected);
+      snprintf(observed, sizeof observed, "%s was %s%s", m.path, m.observed,
+               unit_hint(v));
+      found(p, r, item->entry, expected, observed);
+    }
+  }
+}
+
+static void keep(struct nova__conn *c, struct nova__item *item) {
+  *c->tail = item;
+  c->tail = &item->next;
+  c->items++;
+  c->item_bytes += item->n;
+  while (c->items > NOVA_PLAY_INBOX_ITEMS ||
+         (c->item_bytes > NOVA_PLAY_INBOX_BYTES && c->items > 1))
+    nova__take(c, c->inbox);
+}
+
+static void take_line(struct nova_player *p, struct nova__conn *c,
+                      struct nova_view frame, nova_ts t, size_t entry) {
+  struct nova__item *item = nova_mem_alloc(p->o.mem, sizeof *item + frame.n + 1);
+  if (item == NULL) {
+    p->no_memory = true;
+    return;
+  }
+  *item = (struct nova__item){.t = t, .entry = entry, .n = frame.n};
+  if (frame.n != 0)
+    memcpy(item->text, frame.p, frame.n);
+  item->text[frame.n] = '\0';
+  struct nova_msg msg;
+  int err = nova_msg_decode(p->json, item->text, item->n, &msg);
+  /* White space around the object is no defect, a CR before the line feed an
+   * observation. */
+  bool object = msg.whole.type == NOVA_JSON_OBJECT;
+  if (!object) {
+    item->bad = true;
+    item->empty = err == NOVA_ERR_LINE_EMPTY;
+    judge_line(p, err != 0 ? err : NOVA_ERR_MSG_NOT_OBJECT,
+               msg.defects != 0 ? msg.defect[0].offset : 0, frame, entry);
+  } else {
+    judge_line(p, 0, 0, frame, entry);
+    enum nova_sender sender = p->subject == NOVA_ROLE_SERVER
+                                  ? NOVA_SENDER_SERVER
+                                  : NOVA_SENDER_DEVICE;
+    item->kind = msg.kind != NOVA_MSG_UNKNOWN ? msg.kind
+                                              : nova_msg_infer(&msg, sender);
+    judge_message(p, item, &msg);
+    if (item->kind == NOVA_MSG_AUTH_RESULT &&
+        nova_json_string_is(
+            nova_json_get(msg.whole, nova_view_of("result")),
+            nova_view_of("success")))
+      c->authenticated = true;
+  }
+  keep(c, item);
+}
+
+void nova__received(struct nova_player *p, unsigned connection,
+                    const struct nova_event *e, size_t entry) {
+  struct nova__conn *c = &p->conn[connection - 1];
+  if (!c->framing)
+    return;
+  size_t at = 0;
+  while (at < e->bytes.n && !p->no_memory) {
+    size_t used = 0;
+    struct nova_line_out out;
+    int got = nova_line_feed(&c->line, e->bytes.p + at, e->bytes.n - at, &used,
+                             &out);
+    at += used;
+    if (got < 0) {
+      p->no_memory = true;
+      return;
+    }
+    if (got == NOVA_LINE_FRAME) {
+      take_line(p, c, out.frame, e->t, entry);
+    } else if (got == NOVA_LINE_OVERSIZED) {
+      char text[128];
+      snprintf(text, sizeof text,
+               "a line of %llu bytes came, longer than the 128 KB of the guide",
+               (unsigned long long)out.length);
+      nova__note(p, NOVA_ENTRY_NOTE, connection, text, strlen(text));
+    } else {
+      break;
+    }
+  }
+  if (nova_line_pending(&c->line) == 0)
+    c->partial = NOVA_TS_NONE;
+  else if (c->partial == NOVA_TS_NONE)
+    c->partial = e->t;
+}
+
+static void judge_rest(struct nova_player *p, const struct nova__conn *c,
+                       size_t entry, const char *observed) {
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (r->every != NOVA_RULE_STREAM || r->of != p->subject)
+      continue;
+    p->rule[place(p, r)].judged++;
+    if (observed == NULL)
+      continue;
+    struct nova_view held = nova_line_held(&c->line);
+    char text[512];
+    snprintf(text, sizeof text, "%s: %llu bytes without a line feed: %.*s%s",
+             observed, (unsigned long long)nova_line_pending(&c->line),
+             (int)(held.n > 160 ? 160 : held.n), held.n != 0 ? held.p : "",
+             held.n > 160 ? "..." : "");
+    found(p, r, entry, "every message ends with a line feed", text);
+  }
+}
+
+void nova__stream_ended(struct nova_player *p, unsigned connection,
+                        size_t entry) {
+  const struct nova__conn *c = &p->conn[connection - 1];
+  if (c->framing)
+    judge_rest(p, c, entry,
+               nova_line_pending(&c->line) != 0 ? "the connection was closed"
+                                                : NULL);
+}
+
+bool nova__unfinished(const struct nova__conn *c) {
+  return c->framing && nova_line_pending(&c->line) != 0;
+}
+
+void nova__judge_unfinished(struct nova_player *p, unsigned connection,
+                            size_t entry) {
+  judge_rest(p, &p->conn[connection - 1], entry, "a line stayed unfinished");
+}

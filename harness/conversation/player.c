@@ -1,0 +1,669 @@
+/* The player's core: events in, steps forward, checks out. What the harness does
+ * is in play_do.c, what it awaits in play_await.c, the rules in play_rules.c. */
+#include "conversation/play.h"
+
+#include "base/error.h"
+#include "base/unreachable.h"
+#include "conversation/catalog.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Evidence of one conversation, and the sentences of its checks. */
+#define EVIDENCE_MOST (2u << 20)
+#define ARENA_MOST    (8u << 20)
+/* The longest line that is decoded: the limit of the guide, and a hook's output.
+ * No message of the guide nests deeper than a few levels; what does is judged by
+ * its own code. */
+#define FRAME_MOST    (256u << 10)
+#define DEPTH_MOST    1024
+
+struct nova_player *nova_player_new(const struct nova_player_options *o) {
+  struct nova_player *p = nova_mem_zalloc(o->mem, sizeof *p);
+  if (p == NULL)
+    return NULL;
+  p->o = *o;
+  p->subject =
+      o->harness == NOVA_ROLE_DEVICE ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
+  nova_arena_init(&p->arena, o->mem, ARENA_MOST);
+  nova_transcript_init(&p->transcript, o->mem, EVIDENCE_MOST);
+  nova_rng_init(&p->rng, o->seed);
+  if (o->device != NULL)
+    p->device = *o->device;
+  if (o->other != NULL)
+    p->other = *o->other;
+  p->queue_tail = &p->queue;
+  p->lost_at = p->hazard_at = p->job_keep = NOVA_TS_NONE;
+  p->step = o->script->steps;
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
+    p->conn[i].tail = &p->conn[i].inbox;
+    p->conn[i].lost = p->conn[i].partial = NOVA_TS_NONE;
+  }
+  nova_buf_init(&p->sending.bytes, o->mem, 32u << 20);
+  size_t rules = 1;
+  for (const struct nova_rule *r = o->rules; r != NULL; r = r->next)
+    rules++;
+  p->rule = NOVA_NEW_ARRAY(&p->arena, struct nova__rule_count, rules);
+  p->json = nova_json_new(o->mem, FRAME_MOST, DEPTH_MOST);
+  p->unknown_id = nova_arena_printf(
+      &p->arena, "DEV-9%08llu",
+      (unsigned long long)nova_rng_below(&p->rng, 100000000));
+  if (p->rule == NULL || p->json == NULL || p->unknown_id == NULL) {
+    nova_player_free(p);
+    return NULL;
+  }
+  return p;
+}
+
+void nova_player_free(struct nova_player *p) {
+  if (p == NULL)
+    return;
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
+    nova__drop_inbox(&p->conn[i]);
+    if (p->conn[i].framing)
+      nova_line_free(&p->conn[i].line);
+  }
+  while (p->queue != NULL) {
+    struct nova__queued *next = p->queue->next;
+    nova_mem_free(p->o.mem, p->queue);
+    p->queue = next;
+  }
+  nova_mem_free(p->o.mem, p->handed);
+  nova_mem_free(p->o.mem, p->check);
+  nova_buf_free(&p->sending.bytes);
+  nova_json_free(p->json);
+  nova_transcript_free(&p->transcript);
+  nova_arena_free(&p->arena);
+  nova_mem_free(p->o.mem, p);
+}
+
+/* --- what the files share -----------------------------------------------------
+ */
+
+bool nova__by_harness(const struct nova_player *p, const struct nova_step *s) {
+  return s->actor == (p->o.harness == NOVA_ROLE_DEVICE ? NOVA_ACTOR_DEVICE
+                                                       : NOVA_ACTOR_SERVER);
+}
+
+const char *nova__span_text(struct nova_player *p, nova_ts t) {
+  char buf[32];
+  const char *copy =
+      nova_arena_printf(&p->arena, "%s", nova_duration_print(t, buf));
+  return copy != NULL ? copy : "";
+}
+
+struct nova_check *nova__check(struct nova_player *p, const char *requirement,
+                               enum nova_verdict verdict) {
+  if (p->checks == p->check_cap) {
+    size_t cap = p->check_cap == 0 ? 16 : p->check_cap * 2;
+    struct nova_check *grown =
+        nova_mem_realloc(p->o.mem, p->check, cap * sizeof *grown);
+    if (grown == NULL) {
+      p->no_memory = true;
+      return NULL;
+    }
+    p->check = grown;
+    p->check_cap = cap;
+  }
+  struct nova_check *c = &p->check[p->checks++];
+  *c = (struct nova_check){.requirement = requirement,
+                           .verdict = verdict,
+                           .t = p->now,
+                           .measured = NOVA_TS_NONE,
+                           .earliest = NOVA_TS_NONE,
+                           .latest = NOVA_TS_NONE,
+                           .error = p->o.timing_error,
+                           .entry = p->transcript.n != 0 ? p->transcript.n - 1
+                                                         : 0};
+  return c;
+}
+
+size_t nova__note(struct nova_player *p, enum nova_entry_kind kind,
+                  unsigned connection, const char *bytes, size_t n) {
+  struct nova_entry e = {.kind = kind,
+                         .t = p->now,
+                         .since = p->now,
+                         .from = p->o.harness == NOVA_ROLE_DEVICE
+                                     ? NOVA_ACTOR_DEVICE
+                                     : NOVA_ACTOR_SERVER,
+                         .connection = connection,
+                         .step = p->step != NULL ? p->step->number : 0,
+                         .size = n,
+                         .bytes = {bytes, n}};
+  if (nova_transcript_add(&p->transcript, &e) != 0)
+    p->no_memory = true;
+  return p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+}
+
+void nova__name(struct nova_player *p, const struct nova_step *s,
+                struct nova__moment moment, const char *json) {
+  if (s->as == NULL || p->names == NOVA_PLAY_NAMES)
+    return;
+  size_t i = 0;
+  while (i < p->names && strcmp(p->named[i].name, s->as) != 0)
+    i++;
+  if (i == p->names)
+    p->names++;
+  p->named[i] = (struct nova__named){s->as, moment, json};
+}
+
+const struct nova__named *nova__find(const struct nova_player *p,
+                                     const char *name) {
+  for (size_t i = 0; i < p->names; i++)
+    if (strcmp(p->named[i].name, name) == 0)
+      return &p->named[i];
+  return NULL;
+}
+
+/* Whether |id| is already judged by this conversation's own steps. */
+static bool judged(const struct nova_player *p, const char *id) {
+  for (size_t i = 0; i < p->checks; i++)
+    if (p->check[i].step != 0 && strcmp(p->check[i].requirement, id) == 0)
+      return true;
+  return false;
+}
+
+static void leave_open(struct nova_player *p, const struct nova_ids *ids,
+                       const struct nova_step *s, enum nova_verdict as) {
+  for (size_t i = 0; i < ids->n; i++) {
+    if (judged(p, ids->id[i]))
+      continue;
+    struct nova_check *c = nova__check(p, ids->id[i], as);
+    if (c == NULL)
+      return;
+    c->step = s->number;
+    c->line = s->line;
+    c->reason = p->broken;
+  }
+}
+
+static void leave_steps(struct nova_player *p, const struct nova_step *s,
+                        enum nova_verdict as) {
+  for (; s != NULL; s = s->next) {
+    leave_open(p, &s->verifies, s, as);
+    leave_open(p, &s->early, s, as);
+    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
+      leave_steps(p, b->steps, as);
+  }
+}
+
+static void finish(struct nova_player *p) {
+  if (p->done)
+    return;
+  nova__close_all(p);
+  nova__rules_end(p);
+  /* A finished player is kept for its evidence alone. */
+  nova_json_free(p->json);
+  p->json = NULL;
+  nova_buf_free(&p->sending.bytes);
+  p->step = NULL;
+  p->done = true;
+}
+
+void nova__break(struct nova_player *p, enum nova_verdict as,
+                 const char *format, ...) {
+  if (p->broken != NULL || p->done)
+    return;
+  char text[1024];
+  va_list ap;
+  va_start(ap, format);
+  vsnprintf(text, sizeof text, format, ap);
+  va_end(ap);
+  p->broken = nova_arena_printf(&p->arena, "%s", text);
+  if (p->broken == NULL)
+    p->broken = "out of memory";
+  p->broken_as = as;
+  /* Every requirement that a step could still have checked is open now. */
+  leave_steps(p, p->o.script->steps, as);
+  finish(p);
+}
+
+/* --- references ---------------------------------------------------------------
+ */
+
+static bool quoted(struct nova_buf *out, const char *s) {
+  return s != NULL && nova_json_quote(out, s, strlen(s)) == 0;
+}
+
+static bool lookup(void *user, const char *name, struct nova_buf *out) {
+  struct nova_player *p = user;
+  if (strcmp(name, "unknown_id") == 0)
+    return quoted(out, p->unknown_id);
+  if (strcmp(name, "device.id") == 0)
+    return quoted(out, p->device.id);
+  if (strcmp(name, "device.key") == 0)
+    return quoted(out, p->device.key);
+  if (strcmp(name, "device.old_key") == 0)
+    return quoted(out, p->old_key);
+  if (strcmp(name, "other.id") == 0)
+    return quoted(out, p->other.id);
+  if (strcmp(name, "other.key") == 0)
+    return quoted(out, p->other.key);
+  size_t n = strcspn(name, ".");
+  char head[64];
+  snprintf(head, sizeof head, "%.*s", (int)n, name);
+  const struct nova__named *named = nova__find(p, head);
+  if (named == NULL || named->json == NULL)
+    return false;
+  struct nova_json_value v;
+  if (nova_json_check(p->json, named->json, strlen(named->json), &v, NULL) != 0)
+    return false;
+  const char *rest = name + n;
+  while (*rest == '.') {
+    size_t len = strcspn(++rest, ".");
+    v = nova_json_get(v, (struct nova_view){rest, len});
+    if (v.type == NOVA_JSON_NONE)
+      return false;
+    rest += len;
+  }
+  return nova_buf_append(out, v.text.p, v.text.n) == 0;
+}
+
+struct nova_scope nova__scope(struct nova_player *p) {
+  return (struct nova_scope){.lookup = lookup,
+                             .user = p,
+                             .rng = &p->rng,
+                             .unix_ns = p->o.unix_ns + p->now,
+                             .mem = p->o.mem};
+}
+
+/* --- steps --------------------------------------------------------------------
+ */
+
+static void next_step(struct nova_player *p) {
+  p->step = p->step->next;
+  while (p->step == NULL && p->depth != 0)
+    p->step = p->back[--p->depth]->next;
+  p->begun = false;
+  if (p->step == NULL)
+    finish(p);
+}
+
+/* A branch was chosen; its first step is over. */
+static void enter(struct nova_player *p, const struct nova_step *any,
+                  const struct nova_branch *b) {
+  if (p->depth == NOVA_PLAY_NESTING) {
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "nested too deep");
+    return;
+  }
+  p->back[p->depth++] = any;
+  p->step = b->steps;
+}
+
+/* Lacking a hook, a step is left out and what it would have checked is open. */
+static bool lacks(struct nova_player *p, const struct nova_step *s) {
+  uint32_t missing = s->needs & ~p->o.hooks;
+  if (missing == 0)
+    return false;
+  unsigned h = 0;
+  while ((missing & 1u << h) == 0)
+    h++;
+  for (size_t i = 0; i < s->verifies.n; i++) {
+    struct nova_check *c =
+        nova__check(p, s->verifies.id[i], NOVA_VERDICT_NOT_TESTED);
+    if (c == NULL)
+      return true;
+    c->step = s->number;
+    c->line = s->line;
+    c->reason = nova_arena_printf(&p->arena, "needs hook:%s in the profile",
+                                  nova_hook_names[h]);
+  }
+  return true;
+}
+
+/* The branches of any_of: the first that comes true is entered. */
+static bool choose(struct nova_player *p, const struct nova_step *s) {
+  const struct nova_branch *best = NULL;
+  struct nova__await at = {0}, worst = {0};
+  bool pending = false;
+  for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
+    struct nova__await a;
+    nova__eval(p, b->steps, &a);
+    if (a.state == NOVA__DONE && (best == NULL || a.t < at.t)) {
+      best = b;
+      at = a;
+    } else if (a.state == NOVA__FAILED && a.fatal) {
+      worst = a;
+      pending = false;
+      best = NULL;
+      break;
+    } else if (a.state == NOVA__FAILED) {
+      worst = a;
+    }
+    pending |= a.state == NOVA__PENDING;
+  }
+  if (best != NULL) {
+    enter(p, s, best);
+    return nova__await(p, best->steps);
+  }
+  if (pending)
+    return false;
+  /* None can come true any more: charged to the any_of itself. */
+  enum nova_verdict v =
+      worst.explained != NULL ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL;
+  if (worst.lost)
+    p->lost_at = p->now;
+  if (worst.unfinished)
+    nova__judge_unfinished(p, (unsigned)s->branches->steps->slot + 1,
+                           worst.entry);
+  for (size_t i = 0; i < s->verifies.n; i++) {
+    struct nova_check *c = nova__check(p, s->verifies.id[i], v);
+    if (c == NULL)
+      break;
+    c->step = s->number;
+    c->line = s->line;
+    c->expected = nova_arena_printf(&p->arena, "%s", worst.expected);
+    c->observed = nova_arena_printf(&p->arena, "%s", worst.observed);
+    c->reason = nova_arena_printf(&p->arena, "%s; %s expected", worst.observed,
+                                  worst.expected);
+    c->presupposes = &s->presupposes;
+    c->entry = worst.entry;
+  }
+  nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "step %u did not go as expected: %s",
+              s->number, worst.observed);
+  return false;
+}
+
+static bool wait_over(struct nova_player *p, const struct nova_step *s) {
+  const struct nova__named *from =
+      s->from != NULL ? nova__find(p, s->from) : NULL;
+  nova_ts start = from != NULL ? from->moment.t : p->begun_at;
+  return p->now >=
+         nova_ts_add(start, nova_span_value(s->duration, &p->o.profile->timers));
+}
+
+/* Moves on as far as it goes now. */
+static void advance(struct nova_player *p) {
+  while (!p->done && p->step != NULL) {
+    const struct nova_step *s = p->step;
+    if (p->no_memory) {
+      nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                  "the harness ran out of memory");
+      return;
+    }
+    if (!p->begun) {
+      if (lacks(p, s)) {
+        next_step(p);
+        continue;
+      }
+      p->begun_at = p->now;
+    }
+    bool over = false;
+    switch (s->verb) {
+    case NOVA_VERB_ANY_OF:
+      p->begun = true;
+      over = choose(p, s);
+      break;
+    case NOVA_VERB_WAIT:
+      p->begun = true;
+      over = wait_over(p, s);
+      break;
+    case NOVA_VERB_CONNECT:
+    case NOVA_VERB_SEND:
+    case NOVA_VERB_CLOSE:
+    case NOVA_VERB_HALF_CLOSE:
+    case NOVA_VERB_RESET:
+    case NOVA_VERB_REPEAT:
+    case NOVA_VERB_STOP:
+    case NOVA_VERB_SILENT:
+    case NOVA_VERB_OPEN:
+    case NOVA_VERB_HOOK:
+      if (nova__by_harness(p, s) || s->verb == NOVA_VERB_HOOK) {
+        over = nova__do(p, s);
+      } else {
+        p->begun = true;
+        over = nova__await(p, s);
+      }
+      break;
+    }
+    if (p->done || !over)
+      return;
+    next_step(p);
+  }
+}
+
+/* --- events -------------------------------------------------------------------
+ */
+
+static nova_ts step_deadline(struct nova_player *p) {
+  const struct nova_step *s = p->step;
+  if (s == NULL || p->done)
+    return NOVA_TS_NONE;
+  if (!p->begun)
+    return p->now;
+  if (s->verb == NOVA_VERB_WAIT) {
+    const struct nova__named *from =
+        s->from != NULL ? nova__find(p, s->from) : NULL;
+    nova_ts start = from != NULL ? from->moment.t : p->begun_at;
+    return nova_ts_add(start,
+                       nova_span_value(s->duration, &p->o.profile->timers));
+  }
+  if (s->verb == NOVA_VERB_ANY_OF) {
+    nova_ts first = NOVA_TS_NONE;
+    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
+      nova_ts d = nova__await_deadline(p, b->steps);
+      if (d > p->now)
+        first = nova_ts_min(first, d);
+    }
+    return first;
+  }
+  if (nova__by_harness(p, s) || s->verb == NOVA_VERB_HOOK)
+    return NOVA_TS_NONE;
+  return nova__await_deadline(p, s);
+}
+
+nova_ts nova_player_next_deadline(const struct nova_player *p) {
+  /* Evaluating an awaited step changes nothing that is seen from outside. */
+  struct nova_player *m = (struct nova_player *)(uintptr_t)p;
+  return p->done ? NOVA_TS_NONE
+                 : nova_ts_min(step_deadline(m), nova__do_deadline(p));
+}
+
+/* Deals with the deadlines up to |until| at their own times. */
+static void expire_to(struct nova_player *p, nova_ts until) {
+  for (unsigned guard = 0; !p->done && guard < 1000000; guard++) {
+    nova_ts d = nova_player_next_deadline(p);
+    if (d == NOVA_TS_NONE || d > until)
+      return;
+    if (d > p->now)
+      p->now = d;
+    nova__do_expire(p, p->now);
+    advance(p);
+  }
+}
+
+void nova_player_expire(struct nova_player *p, nova_ts now) {
+  expire_to(p, now);
+  if (!p->done && now > p->now)
+    p->now = now;
+}
+
+bool nova_player_next_action(struct nova_player *p, nova_ts now,
+                             struct nova_action *out) {
+  if (now > p->now)
+    nova_player_expire(p, now);
+  if (!p->begun && !p->done)
+    advance(p);
+  nova_mem_free(p->o.mem, p->handed);
+  p->handed = p->queue;
+  if (p->queue == NULL)
+    return false;
+  p->queue = p->queue->next;
+  if (p->queue == NULL)
+    p->queue_tail = &p->queue;
+  *out = p->handed->action;
+  if (out->kind == NOVA_ACTION_SEND)
+    out->bytes = (struct nova_view){p->handed->bytes, p->handed->n};
+  return true;
+}
+
+static void lost(struct nova_player *p, struct nova__conn *c, unsigned number,
+                 const struct nova_event *e, size_t entry) {
+  if (c->link != NOVA__LINK_OPEN && c->link != NOVA__LINK_EOF)
+    return;
+  bool first = c->link == NOVA__LINK_OPEN;
+  c->link =
+      e->kind == NOVA_EVENT_EOF ? NOVA__LINK_EOF : NOVA__LINK_RESET;
+  if (first) {
+    c->lost = e->t;
+    c->lost_entry = entry;
+    if (e->kind == NOVA_EVENT_EOF)
+      nova__stream_ended(p, number, entry);
+  }
+}
+
+void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
+  if (e->t != 0)
+    expire_to(p, e->t - 1);
+  if (p->done)
+    return;
+  if (e->t > p->now)
+    p->now = e->t;
+  if (e->kind == NOVA_EVENT_JOB) {
+    nova__job_done(p, e);
+    advance(p);
+    return;
+  }
+  if (e->id == 0 || e->id > NOVA_CONNECTIONS)
+    return;
+  unsigned number = (unsigned)e->id;
+  struct nova__conn *c = &p->conn[number - 1];
+  enum nova_actor subject = p->subject == NOVA_ROLE_SERVER ? NOVA_ACTOR_SERVER
+                                                           : NOVA_ACTOR_DEVICE;
+  struct nova_entry entry = {.t = e->t,
+                             .since = e->since,
+                             .from = subject,
+                             .connection = number,
+                             .code = e->code};
+  switch (e->kind) {
+  case NOVA_EVENT_CONNECTED:
+  case NOVA_EVENT_ACCEPTED:
+    entry.kind = e->kind == NOVA_EVENT_CONNECTED ? NOVA_ENTRY_CONNECTED
+                                                 : NOVA_ENTRY_ACCEPTED;
+    c->link = NOVA__LINK_OPEN;
+    c->moment = (struct nova__moment){e->since, e->t};
+    c->asked = e->since;
+    c->last_out = e->t;
+    c->lost = c->partial = NOVA_TS_NONE;
+    c->refused = c->authenticated = c->half_closed = false;
+    p->connected_ever = true;
+    if (c->framing)
+      nova_line_free(&c->line);
+    c->framing = nova_line_init(&c->line, p->o.mem, NOVA_LINE_LIMIT) == 0;
+    break;
+  case NOVA_EVENT_REFUSED:
+    entry.kind = NOVA_ENTRY_REFUSED;
+    entry.bytes = e->bytes;
+    entry.size = e->bytes.n;
+    c->link = NOVA__LINK_NONE;
+    c->refused = true;
+    p->refused_ever = true;
+    break;
+  case NOVA_EVENT_BYTES:
+    entry.kind = NOVA_ENTRY_RECEIVED;
+    entry.bytes = e->bytes;
+    entry.size = e->bytes.n;
+    break;
+  case NOVA_EVENT_EOF: entry.kind = NOVA_ENTRY_EOF; break;
+  case NOVA_EVENT_RESET: entry.kind = NOVA_ENTRY_RESET; break;
+  case NOVA_EVENT_SENT:
+    nova__sent(p, number, e);
+    advance(p);
+    return;
+  case NOVA_EVENT_JOB: return;
+  }
+  bool live = c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF ||
+              e->kind == NOVA_EVENT_REFUSED;
+  if (!live)
+    return; /* of a connection that the harness has closed */
+  if (nova_transcript_add(&p->transcript, &entry) != 0)
+    p->no_memory = true;
+  size_t at = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  if (e->kind == NOVA_EVENT_BYTES)
+    nova__received(p, number, e, at);
+  else if (e->kind == NOVA_EVENT_EOF || e->kind == NOVA_EVENT_RESET)
+    lost(p, c, number, e, at);
+  advance(p);
+}
+
+/* --- results ------------------------------------------------------------------
+ */
+
+bool nova_player_done(const struct nova_player *p) {
+  return p->done && p->queue == NULL;
+}
+
+void nova_player_abort(struct nova_player *p, const char *reason) {
+  nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "%s", reason);
+}
+
+const struct nova_check *nova_player_checks(const struct nova_player *p,
+                                            size_t *n) {
+  *n = p->checks;
+  return p->check;
+}
+
+const struct nova_transcript *
+nova_player_transcript(const struct nova_player *p) {
+  return &p->transcript;
+}
+
+enum nova_verdict nova_player_verdict(const struct nova_player *p,
+                                      const char **reason) {
+  /* The worst first; a part that needs a hook makes no conversation incomplete
+   * that was judged otherwise. */
+  static const enum nova_verdict order[] = {
+      NOVA_VERDICT_FAIL, NOVA_VERDICT_INCONCLUSIVE, NOVA_VERDICT_PASS,
+      NOVA_VERDICT_NOT_TESTED};
+  for (size_t o = 0; o < sizeof order / sizeof *order; o++)
+    for (size_t i = 0; i < p->checks; i++)
+      if (p->check[i].verdict == order[o] &&
+          (order[o] != NOVA_VERDICT_PASS || p->check[i].step != 0)) {
+        *reason = p->check[i].reason;
+        return order[o];
+      }
+  *reason = p->broken;
+  return p->broken != NULL ? p->broken_as : NOVA_VERDICT_NOT_TESTED;
+}
+
+nova_ts nova_player_lost_at(const struct nova_player *p) {
+  return p->lost_at;
+}
+
+bool nova_player_unreached(const struct nova_player *p) {
+  return p->refused_ever && !p->connected_ever;
+}
+
+nova_ts nova_player_hazard_at(const struct nova_player *p) {
+  return p->hazard_at;
+}
+
+const char *nova_player_new_key(const struct nova_player *p,
+                                const char **device_id) {
+  *device_id = p->new_key_device;
+  return p->new_key;
+}
+
+const char *nova_player_waits_for(const struct nova_player *p,
+                                  nova_ts *until) {
+  *until = nova_player_next_deadline(p);
+  const struct nova_step *s = p->step;
+  if (s == NULL)
+    return "done";
+  bool harness = nova__by_harness(p, s);
+  switch (s->verb) {
+  case NOVA_VERB_CONNECT: return harness ? "connecting" : "a connection";
+  case NOVA_VERB_SEND: return harness ? "sending" : "a message";
+  case NOVA_VERB_CLOSE: return harness ? "closing" : "a close";
+  case NOVA_VERB_SILENT: return "silence";
+  case NOVA_VERB_OPEN: return "the connection to stay open";
+  case NOVA_VERB_HOOK: return "a hook";
+  case NOVA_VERB_WAIT: return "time to pass";
+  case NOVA_VERB_ANY_OF: return "one of several reactions";
+  case NOVA_VERB_HALF_CLOSE:
+  case NOVA_VERB_RESET:
+  case NOVA_VERB_REPEAT:
+  case NOVA_VERB_STOP: return "sending";
+  }
+  nova_unreachable();
+}
