@@ -1,0 +1,88 @@
+#include "probes.h"
+
+#include "peer/fault.h"
+
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <stdio.h>
+
+/* The words of a space-separated list, one by one; n 0 at the end. */
+static struct nova_view next_word(const char **list) {
+  while (**list == ' ')
+    (*list)++;
+  struct nova_view v = {*list, strcspn(*list, " ")};
+  *list += v.n;
+  return v;
+}
+
+static bool list_has(const char *list, const char *word) {
+  struct nova_view v;
+  while ((v = next_word(&list)).n > 0)
+    if (nova_view_is(v, word))
+      return true;
+  return false;
+}
+
+Test(fault, rows_are_complete) {
+  size_t of_server = 0;
+  for (unsigned i = 0; i < NOVA_FAULTS; i++) {
+    const struct nova_fault_info *f = nova_fault_info((enum nova_fault)i);
+    cr_assert_not_null(f);
+    cr_assert_eq(nova_fault_find(nova_view_of(f->name)), i, "%s stands twice",
+                 f->name);
+    for (const char *p = f->name; *p != '\0'; p++)
+      cr_assert(islower((unsigned char)*p) || isdigit((unsigned char)*p) ||
+                    *p == '-',
+                "%s", f->name);
+    size_t n = strlen(f->what);
+    cr_assert(n > 20 && f->what[n - 1] == '.', "%s: %s", f->name, f->what);
+    cr_assert_gt(strlen(f->breaks), 4, "%s", f->name);
+    of_server += f->side == NOVA_SIDE_SERVER;
+  }
+  cr_assert_geq(of_server, 50);
+  cr_assert_null(nova_fault_info(NOVA_FAULTS));
+  cr_assert_eq(nova_fault_find(nova_view_of("no-such")), NOVA_FAULTS);
+  cr_assert_eq(nova_fault_find(nova_view_of("")), NOVA_FAULTS);
+}
+
+Test(fault, sets_hold_what_was_added) {
+  struct nova_fault_set set = {{0}};
+  for (unsigned i = 0; i < NOVA_FAULTS; i += 3)
+    nova_fault_add(&set, (enum nova_fault)i);
+  for (unsigned i = 0; i < NOVA_FAULTS; i++)
+    cr_assert_eq(nova_fault_has(&set, (enum nova_fault)i), i % 3 == 0);
+}
+
+Test(fault, a_sound_server_fails_nothing) {
+  struct tally t = {.n = 0};
+  probe_all(NOVA_FAULTS, &t);
+  cr_assert_eq(t.n, 0, "%s", t.failed[0]);
+}
+
+/* Each fault is caught, by a requirement that it is said to break, and no
+ * other requirement is failed. */
+static void check_faults(unsigned part, unsigned parts) {
+  for (unsigned i = part; i < NOVA_FAULTS; i += parts) {
+    const struct nova_fault_info *f = nova_fault_info((enum nova_fault)i);
+    if (f->side != NOVA_SIDE_SERVER)
+      continue;
+    struct tally t = {.n = 0};
+    probe_all((enum nova_fault)i, &t);
+    cr_expect_gt(t.n, 0, "%s is not caught", f->name);
+    for (size_t k = 0; k < t.n; k++)
+      cr_expect(list_has(f->breaks, t.failed[k]), "%s fails %s, not only %s",
+                f->name, t.failed[k], f->breaks);
+    const char *list = f->breaks;
+    struct nova_view first = next_word(&list);
+    cr_expect(t.n == 0 || tally_has(&t, first), "%s does not fail %.*s",
+              f->name, (int)first.n, first.p);
+  }
+}
+
+Test(fault, each_breaks_what_it_says_1) {
+  check_faults(0, 2);
+}
+
+Test(fault, each_breaks_what_it_says_2) {
+  check_faults(1, 2);
+}
