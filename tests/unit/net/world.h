@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/transport.h"
+#include "net/loop.h"
 #include "net/sim.h"
 
 #include <criterion/criterion.h>
