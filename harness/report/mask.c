@@ -179,11 +179,7 @@ static size_t run_of_backslashes(struct nova_view t, size_t i) {
   return n;
 }
 
-/* The character that the escape at text[i] stands for, as UTF-8 in |out|: %XX,
- * \uXXXX, \n and the like. More than one backslash is an escape inside an
- * escaped text. A quotation mark or backslash is none here: secret_special()
- * knows them. Returns the bytes of text, 0 for no escape. */
-static size_t escape_at(struct nova_view t, size_t i, char out[4], size_t *n) {
+size_t nova__escape_at(struct nova_view t, size_t i, char out[4], size_t *n) {
   uint32_t v;
   if (t.p[i] == '%' && hex_number(t, i + 1, 2, &v)) {
     out[0] = (char)v;
@@ -251,19 +247,18 @@ size_t nova__secret_at(struct nova_view text, size_t i, struct nova_view s,
   }
   size_t at = i, k = 0;
   while (k < s.n && at < text.n) {
-    size_t took = 0, n = special_at(text, at, s, k, &took, escaped);
-    if (n == 0) {
-      char c[4];
-      n = text.p[at] == '\\' || text.p[at] == '%'
-              ? escape_at(text, at, c, &took)
-              : 0;
-      if (n != 0 && took <= s.n - k && memcmp(c, s.p + k, took) == 0)
-        *escaped = true;
-      else if (text.p[at] == s.p[k])
-        n = took = 1;
-      else
-        break;
-    }
+    char c[4];
+    size_t took = 0, n = 0;
+    if (text.p[at] == '\\' || text.p[at] == '%')
+      n = nova__escape_at(text, at, c, &took);
+    if (n != 0 && took <= s.n - k && memcmp(c, s.p + k, took) == 0)
+      *escaped = true;
+    else
+      n = special_at(text, at, s, k, &took, escaped);
+    if (n == 0 && text.p[at] == s.p[k])
+      n = took = 1;
+    if (n == 0)
+      break;
     at += n;
     k += took;
   }
@@ -279,7 +274,7 @@ static bool canonical(struct nova_view t, size_t i,
     char c[4] = {t.p[i]};
     size_t took = 1, n = 0;
     if (t.p[i] == '\\' || t.p[i] == '%')
-      n = escape_at(t, i, c, &took);
+      n = nova__escape_at(t, i, c, &took);
     if (n == 0) {
       n = took = 1;
       c[0] = t.p[i];
@@ -312,7 +307,8 @@ static void try_form(const struct nova__form *f, struct nova_view t, size_t i,
   bool escaped;
   size_t matched;
   size_t n = nova__secret_at(t, i, f->text, &escaped, &matched);
-  if (n > best->n) {
+  if (n > best->n || (n != 0 && n == best->n && best->secret != NULL &&
+                      best->secret->of == NULL)) {
     *best = (struct nova__range){
         i, n, f->secret, escaped ? NOVA_MASKED_ESCAPED : NOVA_MASKED_PLAIN};
     return;

@@ -38,6 +38,12 @@ struct nova__ranges {
  * Returns 0 or NOVA_ERR_NO_MEMORY. */
 int nova__ranges_add(struct nova__ranges *v, struct nova__range r);
 
+/* The character that the escape at text[i] stands for, as UTF-8 in |out|: %XX,
+ * \uXXXX, \n and the like. More than one backslash is an escape inside an
+ * escaped text. A quotation mark or backslash is none here. Returns the bytes
+ * of text, 0 for no escape. */
+size_t nova__escape_at(struct nova_view t, size_t i, char out[4], size_t *n);
+
 /* Whether the secret |s| stands at text[i], escapes looked through; the longest
  * spelling is found. |escaped|: whether any were. |matched|: how many bytes of
  * the secret fit before the text ended or went on otherwise. Returns the bytes

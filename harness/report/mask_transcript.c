@@ -244,13 +244,48 @@ static bool printed(const struct search *s, struct nova_view v) {
   return false;
 }
 
+/* The characters of a JSON string's content in |out|; what is no escape stays
+ * as it is. */
+static int unescape(struct nova_view v, struct nova_buf *out) {
+  int err = 0;
+  for (size_t i = 0; i < v.n && err == 0;) {
+    char c[4] = {v.p[i]};
+    size_t n = 1, used = 1;
+    if (v.p[i] == '\\' && i + 1 < v.n &&
+        (v.p[i + 1] == '"' || v.p[i + 1] == '\\')) {
+      c[0] = v.p[i + 1];
+      used = 2;
+    } else if (v.p[i] == '\\') {
+      used = nova__escape_at(v, i, c, &n);
+      if (used == 0)
+        used = n = 1;
+    }
+    err = nova_buf_append(out, c, n);
+    i += used;
+  }
+  return err;
+}
+
+/* Adds the value if it is made from a secret or was printed by a hook. */
+static int learn(struct search *s, struct nova_view value) {
+  struct nova_mask *m = s->learns;
+  bool secret = printed(s, value);
+  for (struct nova__secret *o = m->secrets; o != NULL; o = o->next) {
+    if (nova_view_eq(value, o->bytes))
+      return 0;
+    secret |= o->of != NULL && related(value, o->bytes);
+  }
+  return secret ? nova_mask_add(m, NULL, value) : 0;
+}
+
 static int learn_stream(struct search *s, const struct item *item, size_t n,
                         bool start) {
   if (item[0].direction != 0)
     return 0;
   const struct nova_entry *entry = s->c->transcript.entry;
-  struct nova_buf joined;
+  struct nova_buf joined, value;
   nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
+  nova_buf_init(&value, s->mem, SIZE_MAX / 2);
   int err = 0;
   for (size_t i = 0; i < n && err == 0; i++)
     err = nova_buf_append(&joined, entry[item[i].entry].bytes.p,
@@ -259,16 +294,14 @@ static int learn_stream(struct search *s, const struct item *item, size_t n,
   struct nova__ranges v = {.mem = s->mem};
   if (err == 0)
     err = nova__mask_places(text, start, &v);
-  struct nova_mask *m = s->learns;
   for (size_t k = 0; k < v.n && err == 0; k++) {
-    struct nova_view value = {text.p + v.r[k].at, v.r[k].n};
-    bool secret = printed(s, value);
-    for (struct nova__secret *o = m->secrets; o != NULL && !secret; o = o->next)
-      secret = o->of != NULL && related(value, o->bytes);
-    if (secret)
-      err = nova_mask_add(m, NULL, value);
+    nova_buf_clear(&value);
+    err = unescape((struct nova_view){text.p + v.r[k].at, v.r[k].n}, &value);
+    if (err == 0)
+      err = learn(s, nova_buf_view(&value));
   }
   nova_mem_free(s->mem, v.r);
+  nova_buf_free(&value);
   nova_buf_free(&joined);
   return err;
 }
@@ -332,16 +365,19 @@ void nova_mask_fill(const struct nova_masked *p, char *out) {
   size_t digits = n < sizeof tail ? n : sizeof tail;
   nova_mask_placeholder(p->of, p->generation, digits, tail);
   size_t extra = p->whole > n ? p->whole - n : 0;
-  size_t at = 0; /* in the whole */
+  size_t brief = extra % 5, full = extra / 5; /* escapes of 2 and of 6 bytes */
+  size_t at = 0;                              /* in the whole */
   for (size_t i = 0; i < n && at < p->part + p->length; i++) {
     char c = i < n - digits ? '/' : tail[i - (n - digits)];
     size_t want = 1;
     char text[8] = {c};
-    if (extra >= 5)
-      want = (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)c);
-    else if (extra >= 1 && c == '/')
+    if (brief != 0 && c == '/') {
       want = (size_t)snprintf(text, sizeof text, "\\/");
-    extra -= want - 1;
+      brief--;
+    } else if (full != 0) {
+      want = (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)c);
+      full--;
+    }
     for (size_t k = 0; k < want; k++, at++)
       if (at >= p->part && at < p->part + p->length)
         out[at - p->part] = text[k];
