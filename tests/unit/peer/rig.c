@@ -15,7 +15,7 @@ void rig_start_with(struct rig *r, const struct nova_server_options *options) {
   o.unix_base = RIG_UNIX * NOVA_SEC;
   o.seed = 1;
   *r = (struct rig){.s = nova_server_new(&o)};
-  r->json = nova_json_new(NULL, (size_t)1 << 22, NOVA_JSON_DEPTH);
+  r->json = nova_json_new(NULL, 2 * NOVA_LINE_LIMIT, NOVA_JSON_DEPTH);
   nova_buf_init(&r->line, NULL, (size_t)1 << 24);
   cr_assert_not_null(r->s);
   cr_assert_not_null(r->json);
