@@ -402,10 +402,12 @@ void nova_server_eof(struct nova_server *s, uint64_t conn, nova_ts now) {
 }
 
 void nova_server_reset(struct nova_server *s, uint64_t conn, nova_ts now) {
-  struct nova__session *c =
-      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
+  release(s);
+  /* Before anything that is due could close a connection that is gone. */
+  struct nova__session *c = s->dead ? NULL : nova__connmap_get(&s->map, conn);
   if (c != NULL)
     nova__end(s, c, NOVA__POST_GONE);
+  (void)nova__settle(s, now);
 }
 
 void nova_server_sent(struct nova_server *s, uint64_t conn) {

@@ -123,7 +123,8 @@ nova_ts nova_server_next_deadline(const struct nova_server *s);
 /* Does what is due at |now|; a call too early is harmless. */
 void nova_server_expire(struct nova_server *s, nova_ts now);
 
-/* --- results: to be taken after every call above until there is none. */
+/* --- results: to be taken after every call above until there is none, lest
+ * they meet a later connection of the same number. */
 
 enum nova_server_out_kind {
   NOVA_SERVER_SEND,  /* |bytes| are to be sent as one write */
