@@ -309,16 +309,21 @@ struct nova_transport *nova_sim_attach(struct nova_sim *sim) {
   return &party->base;
 }
 
-void nova_sim_crash(struct nova_sim *sim, struct nova_transport *transport) {
-  struct nova__sim_party *party = nova__sim_party(transport);
-  party->crashed = true;
+/* Takes all that the party has. */
+static void strip(struct nova__sim_party *party, bool rst) {
   void *p;
+  party->crashed = true;
   while ((p = nova__idmap_any(&party->sides)) != NULL)
-    nova__sim_leave(p, true);
+    nova__sim_leave(p, rst);
   while ((p = nova__idmap_any(&party->jobs)) != NULL)
     job_free(p);
   remove_listeners(party, true, 0);
-  nova__heap_remove(&sim->heap, &party->wake);
+  nova__heap_remove(&party->sim->heap, &party->wake);
+}
+
+void nova_sim_crash(struct nova_sim *sim, struct nova_transport *transport) {
+  (void)sim;
+  strip(nova__sim_party(transport), true);
 }
 
 void nova_sim_revive(struct nova_sim *sim, struct nova_transport *transport) {
@@ -329,7 +334,7 @@ void nova_sim_revive(struct nova_sim *sim, struct nova_transport *transport) {
 void nova_sim_detach(struct nova_transport *transport) {
   struct nova__sim_party *party = nova__sim_party(transport);
   struct nova_sim *sim = party->sim;
-  nova_sim_crash(sim, transport);
+  strip(party, false);
   nova__heap_release(&sim->heap, 1);
   nova__idmap_free(&party->sides);
   nova__idmap_free(&party->jobs);

@@ -83,8 +83,8 @@ void nova_sim_free(struct nova_sim *sim);
  * connect()'s time is over (NOVA_CODE_TIMEOUT). */
 struct nova_transport *nova_sim_attach(struct nova_sim *sim);
 
-/* Takes a party away, as nova_sim_crash() does, and frees its transport; also
- * from inside its own handler. */
+/* Closes what the party has (connections with FIN, listeners, jobs) and frees
+ * its transport, without an event; also from inside its own handler. */
 void nova_sim_detach(struct nova_transport *transport);
 
 /* The party's process dies: its connections (RST to the peers, behind what is

@@ -235,6 +235,16 @@ ON_BOTH(at_an_end_in_both_directions_nothing_more_is_heard) {
   cr_assert_eq(net_send(&w->b, 1, "x", 1), NOVA_ERR_STATE);
 }
 
+ON_BOTH(a_reset_behind_the_end_is_seen_without_sending) {
+  uint64_t id = world_join(w);
+  cr_assert_eq(net_half_close(&w->a, id), 0);
+  world_await(w, &w->b, NOVA_EVENT_EOF, 1, 1);
+  world_run(w, 20 * NOVA_MS);
+  cr_assert_eq(party_count(&w->b, NOVA_EVENT_RESET, 1), 0);
+  net_close(&w->a, id, true);
+  world_await(w, &w->b, NOVA_EVENT_RESET, 1, 1);
+}
+
 ON_BOTH(nobody_listens) {
   uint16_t port = net_listen(&w->a, 1, w->host, 0);
   w->a.t->ops->unlisten(w->a.t, 1);
@@ -504,4 +514,56 @@ ON_BOTH(parties_have_ids_of_their_own) {
   world_await(w, &w->a, NOVA_EVENT_EOF, of_c, 1);
   cr_assert_eq(party_count(&w->a, NOVA_EVENT_EOF, of_b), 0);
   party_free(&c);
+}
+
+static void leave_on_bytes(struct party *p, const struct nova_event *e) {
+  if (e->kind == NOVA_EVENT_BYTES)
+    p->world->detach(p->t);
+}
+
+ON_BOTH(a_party_may_leave_from_inside_its_own_event) {
+  struct party c;
+  party_open(w, &c);
+  uint16_t port = net_listen(&c, 1, w->host, 0);
+  for (uint64_t id = 1; id <= 3; id++)
+    cr_assert_eq(net_connect(&w->b, id, w->host, port, NOVA_SEC), 0);
+  world_await(w, &c, NOVA_EVENT_ACCEPTED, 0, 3);
+  c.on_event = leave_on_bytes;
+  net_wake_at(&c, net_now(&c) + 20 * NOVA_MS);
+  for (uint64_t id = 1; id <= 3; id++)
+    cr_assert_eq(net_send(&w->b, id, "leave", 5), 0);
+  world_await(w, &w->b, NOVA_EVENT_EOF, 0, 3);
+  world_run(w, 50 * NOVA_MS);
+  cr_assert_eq(party_count(&c, NOVA_EVENT_BYTES, 0), 1);
+  cr_assert_eq(c.expired, 0);
+  cr_assert_eq(net_connect(&w->b, 9, w->host, port, NOVA_SEC), 0);
+  world_await(w, &w->b, NOVA_EVENT_REFUSED, 9, 1);
+  party_free(&c);
+}
+
+static void pause_and_count(struct party *p, const struct nova_event *e) {
+  if (e->kind == NOVA_EVENT_BYTES)
+    net_pause(p, e->id, true);
+}
+
+/* A reader that pauses after each piece gets the pieces, and loses none. */
+ON_BOTH(pausing_from_inside_the_event_holds_at_once) {
+  uint64_t id = world_join(w);
+  size_t n = 300000;
+  char *p = malloc(n);
+  fill(p, n, 6);
+  w->a.on_event = pause_and_count;
+  cr_assert_eq(net_send(&w->b, 1, p, n), 0);
+  cr_assert_eq(net_half_close(&w->b, 1), 0);
+  size_t pieces = 0;
+  while (w->a.bytes.len < n) {
+    world_await(w, &w->a, NOVA_EVENT_BYTES, id, ++pieces);
+    world_run(w, pieces < 5 ? 10 * NOVA_MS : 0);
+    cr_assert_eq(party_count(&w->a, NOVA_EVENT_BYTES, id), pieces);
+    cr_assert_eq(party_count(&w->a, NOVA_EVENT_EOF, id), 0);
+    net_pause(&w->a, id, false);
+  }
+  world_await(w, &w->a, NOVA_EVENT_EOF, id, 1);
+  cr_assert(nova_view_eq(nova_buf_view(&w->a.bytes), (struct nova_view){p, n}));
+  free(p);
 }

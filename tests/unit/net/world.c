@@ -80,8 +80,11 @@ static void world_open(struct world *w) {
 }
 
 void world_open_sim(struct world *w, const struct nova_sim_options *options) {
-  *w = (struct world){
-      .run = sim_run, .stop = sim_stop, .attach = sim_attach, .free = sim_free};
+  *w = (struct world){.run = sim_run,
+                      .stop = sim_stop,
+                      .attach = sim_attach,
+                      .detach = nova_sim_detach,
+                      .free = sim_free};
   w->net = nova_sim_new(NULL, options);
   cr_assert_not_null(w->net);
   world_open(w);
@@ -248,6 +251,7 @@ void world_open_loop(struct world *w) {
   *w = (struct world){.run = loop_run,
                       .stop = loop_stop,
                       .attach = loop_attach,
+                      .detach = nova_loop_detach,
                       .free = loop_free};
   w->net = nova_loop_new(NULL);
   cr_assert_not_null(w->net);

@@ -45,6 +45,7 @@ struct world {
   void (*run)(struct world *w, nova_ts span);
   void (*stop)(struct world *w);
   struct nova_transport *(*attach)(struct world *w);
+  void (*detach)(struct nova_transport *t);
   void (*free)(struct world *w);
 };
 
