@@ -102,7 +102,7 @@ struct nova_player {
   struct nova_player_options o;
   struct nova_arena arena;
   enum nova_role subject;
-  struct nova_credential device, other; /* copies; keys in force */
+  struct nova_login device, other; /* copies; keys in force */
   const char *old_key;
   const char *new_key, *new_key_device;
   const char *unknown_id;

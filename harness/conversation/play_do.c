@@ -364,7 +364,7 @@ static bool do_hook(struct nova_player *p, const struct nova_step *s) {
   if (p->begun)
     return !p->job_pending;
   p->begun = true;
-  const struct nova_credential *who =
+  const struct nova_login *who =
       strcmp(s->device, "device") == 0 ? &p->device : &p->other;
   size_t n = 0;
   p->env[n++] =
@@ -398,7 +398,7 @@ static bool do_hook(struct nova_player *p, const struct nova_step *s) {
 static void take_new_key(struct nova_player *p, const struct nova_step *s,
                          struct nova_view text) {
   bool first = strcmp(s->device, "device") == 0;
-  struct nova_credential *who = first ? &p->device : &p->other;
+  struct nova_login *who = first ? &p->device : &p->other;
   p->old_key = who->key;
   who->key = nova_arena_copy(&p->arena, text.p, text.n);
   if (who->key == NULL)

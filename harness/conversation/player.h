@@ -31,7 +31,7 @@ struct nova_player_options {
   /* The leased credentials; |other| may be the same as |device| where the script
    * prefers another one and there is none; NULL where the script has none. Keys
    * are the ones in force now. */
-  const struct nova_credential *device, *other;
+  const struct nova_login *device, *other;
   uint64_t seed;    /* of this conversation */
   uint64_t unix_ns; /* Unix time at the conversation's start */
   nova_ts timing_error; /* the run's measured error so far, ns */

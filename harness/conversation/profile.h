@@ -12,7 +12,7 @@ struct nova_address {
   uint16_t port;
 };
 
-struct nova_credential {
+struct nova_login {
   const char *id;
   const char *key;
 };
@@ -32,9 +32,9 @@ struct nova_profile {
   struct {
     const char *ca_file, *server_name, *cert_file, *key_file;
   } tls;
-  struct nova_credential *device;
+  struct nova_login *device;
   size_t devices;
-  struct nova_credential platform; /* id NULL: not given */
+  struct nova_login platform; /* id NULL: not given */
   unsigned max_connections;        /* 0: not given */
   struct nova_timers timers;
   bool transports_given;

@@ -1,0 +1,33 @@
+/* Inside the run: which conversations there are, and in which order. */
+#ifndef NOVA_RUN_PLAN_H
+#define NOVA_RUN_PLAN_H
+
+#include "run/run.h"
+
+enum nova__plan_state {
+  NOVA__WAITING,
+  NOVA__ACTIVE,
+  NOVA__ENDED,
+};
+
+struct nova__planned {
+  const struct nova_script *script;
+  nova_ts estimate;
+  enum nova__plan_state state;
+  bool quiet;     /* a second try: nothing hazardous beside it */
+  unsigned tries;
+  struct nova_player *player; /* of the last try; kept for its evidence */
+  struct nova_conversation_result result;
+  /* while ACTIVE */
+  nova_ts t0;
+  size_t device, other; /* leased credentials, SIZE_MAX: none */
+  uint64_t id[NOVA_CONNECTIONS];
+  uint64_t job; /* 0: none */
+  nova_ts hazard_at, lost_at; /* of the last try, in the run's time */
+};
+
+/* The conversations that the options select, in the order in which they are to
+ * start. |n|: how many. NULL without memory; freed by the caller. */
+struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n);
+
+#endif

@@ -1,0 +1,647 @@
+#include "run/run.h"
+
+#include "base/error.h"
+#include "run/plan.h"
+#include "verdict/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A loss this soon after a hazard may be its doing. */
+#define HAZARD_WINDOW (5 * NOVA_SEC)
+/* Losses this close together have one cause. */
+#define TOGETHER (500 * NOVA_MS)
+/* One that is disturbed is tried again; one whose second try was disturbed too
+ * is inconclusive. */
+#define TRIES_MOST 3
+/* So many conversations in a row that cannot connect: nobody is there. */
+#define UNREACHED_MOST 5
+#define HOOK_OUTPUT    (256u << 10)
+#define RESULTS_MOST   (64u << 20)
+
+struct nova_run {
+  struct nova_run_options o;
+  struct nova_arena arena;
+  struct nova_results results;
+  struct nova_profile profile; /* keys change with reset_key */
+  bool *leased, *dead;         /* by credential */
+  struct nova__planned *plan;
+  size_t planned, active;
+  unsigned connections; /* reserved by the active */
+  uint64_t next_id;
+  nova_ts started, ended;
+  uint64_t started_unix;
+  nova_ts worst_error;
+  unsigned unreached; /* in a row */
+  bool reached;       /* a connection was made at least once */
+  bool over, interrupted, pumping;
+};
+
+static nova_ts now(struct nova_run *r) {
+  return r->o.transport->ops->now(r->o.transport);
+}
+
+static void tell(struct nova_run *r, enum nova_run_news_kind kind,
+                 const struct nova__planned *p, const char *reason) {
+  if (r->o.news == NULL)
+    return;
+  struct nova_run_news n = {.kind = kind,
+                            .script = p != NULL ? p->script : NULL,
+                            .result = p != NULL ? &p->result : NULL,
+                            .reason = reason,
+                            .count = r->planned};
+  r->o.news(r->o.user, &n);
+}
+
+/* --- starting -----------------------------------------------------------------
+ */
+
+/* Why a conversation can never start with this profile; NULL where it can. */
+static const char *impossible(struct nova_run *r, const struct nova_script *s) {
+  uint32_t given = 0;
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if (r->o.hook[h] != NULL)
+      given |= 1u << h;
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if ((s->needs & ~given & 1u << h) != 0)
+      return nova_arena_printf(&r->arena, "needs hook:%s in the profile",
+                               nova_hook_names[h]);
+  size_t alive = 0;
+  for (size_t i = 0; i < r->profile.devices; i++)
+    alive += !r->dead[i];
+  unsigned wanted = s->devices == 2 && s->other_preferred ? 1 : s->devices;
+  if (alive < wanted)
+    return r->profile.devices < wanted
+               ? (wanted == 2 ? "needs a second credential (--device ID:KEY)"
+                              : "needs a credential (--device ID:KEY)")
+               : "needs a credential that is still active";
+  if (r->profile.max_connections != 0 &&
+      s->connections > r->profile.max_connections)
+    return "needs more connections at once than max_connections allows";
+  return NULL;
+}
+
+static size_t free_credential(const struct nova_run *r, size_t not_this) {
+  for (size_t i = 0; i < r->profile.devices; i++)
+    if (!r->leased[i] && !r->dead[i] && i != not_this)
+      return i;
+  return SIZE_MAX;
+}
+
+/* Whether something of this kind is under way. */
+static bool any_active(const struct nova_run *r, bool hazard, bool quiet) {
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__ACTIVE &&
+        ((hazard && r->plan[i].script->hazard) || (quiet && r->plan[i].quiet)))
+      return true;
+  return false;
+}
+
+static bool may_start(struct nova_run *r, struct nova__planned *p) {
+  const struct nova_script *s = p->script;
+  if (r->o.jobs != 0 && r->active >= r->o.jobs)
+    return false;
+  if (r->profile.max_connections != 0 &&
+      r->connections + s->connections > r->profile.max_connections)
+    return false;
+  /* What changes the platform for good waits for everything else. */
+  if (s->last)
+    for (size_t i = 0; i < r->planned; i++)
+      if (r->plan[i].state == NOVA__ACTIVE ||
+          (r->plan[i].state == NOVA__WAITING && !r->plan[i].script->last))
+        return false;
+  if (p->quiet && any_active(r, true, false))
+    return false;
+  if (s->hazard && any_active(r, p->quiet, true))
+    return false;
+  if (s->devices == 0)
+    return true;
+  size_t first = free_credential(r, SIZE_MAX);
+  if (first == SIZE_MAX)
+    return false;
+  size_t second = s->devices == 2 ? free_credential(r, first) : first;
+  if (second == SIZE_MAX) {
+    if (!s->other_preferred)
+      return false;
+    /* Another one is preferred: wait for it where there is one to come. */
+    size_t alive = 0;
+    for (size_t i = 0; i < r->profile.devices; i++)
+      alive += !r->dead[i];
+    if (alive > 1)
+      return false;
+    second = first;
+  }
+  p->device = first;
+  p->other = s->devices == 2 ? second : SIZE_MAX;
+  return true;
+}
+
+static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
+  if (p->device != SIZE_MAX)
+    r->leased[p->device] = on;
+  if (p->other != SIZE_MAX)
+    r->leased[p->other] = on;
+  if (on)
+    r->connections += p->script->connections;
+  else
+    r->connections -= p->script->connections;
+}
+
+static void settle(struct nova_run *r, struct nova__planned *p);
+
+static void start(struct nova_run *r, struct nova__planned *p) {
+  const struct nova_script *s = p->script;
+  p->state = NOVA__ACTIVE;
+  p->tries++;
+  r->active++;
+  lease(r, p, true);
+  p->t0 = now(r);
+  uint32_t hooks = 0;
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if (r->o.hook[h] != NULL)
+      hooks |= 1u << h;
+  const struct nova_login *device =
+      p->device != SIZE_MAX ? &r->profile.device[p->device] : NULL;
+  const struct nova_login *other =
+      p->other != SIZE_MAX ? &r->profile.device[p->other] : NULL;
+  uint64_t seed = nova_rng_derive(r->o.seed, s->id);
+  uint64_t unix_ns = r->o.transport->ops->unix_ns(r->o.transport);
+  nova_ts error =
+      r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
+  if (error > r->worst_error)
+    r->worst_error = error;
+  nova_player_free(p->player);
+  p->player = nova_player_new(&(struct nova_player_options){
+      .mem = r->o.mem,
+      .script = s,
+      .rules = r->o.catalog->rules,
+      .profile = &r->profile,
+      .harness = r->profile.subject == NOVA_ROLE_SERVER ? NOVA_ROLE_DEVICE
+                                                        : NOVA_ROLE_SERVER,
+      .device = device,
+      .other = other,
+      .seed = seed,
+      .unix_ns = unix_ns,
+      .timing_error = error,
+      .hooks = hooks});
+  p->result = (struct nova_conversation_result){
+      .id = s->id,
+      .title = s->title,
+      .verifies = s->verifies,
+      .started = p->t0 - r->started,
+      .device = device != NULL ? device->id : NULL,
+      .other = other != NULL && other != device ? other->id : NULL,
+      .seed = seed,
+      .unix_ns = unix_ns,
+      .timing_error = error,
+      .tries = p->tries};
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++)
+    p->id[i] = 0;
+  p->job = 0;
+  tell(r, NOVA_RUN_STARTED, p, NULL);
+}
+
+/* --- doing what players ask ----------------------------------------------------
+ */
+
+static void feed(struct nova__planned *p, struct nova_event e, uint64_t id) {
+  e.id = id;
+  e.t = e.t > p->t0 ? e.t - p->t0 : 0;
+  e.since = e.since > p->t0 ? e.since - p->t0 : 0;
+  nova_player_feed(p->player, &e);
+}
+
+static void do_hook(struct nova_run *r, struct nova__planned *p,
+                    const struct nova_action *a) {
+  struct nova_job job = {
+      .argv = r->o.hook[a->hook],
+      .env = a->env,
+      .cwd = r->o.hook_folder,
+      .timeout = r->profile.timers.span[NOVA_TIMER_hook_timeout],
+      .output_limit = HOOK_OUTPUT};
+  p->job = r->next_id++;
+  if (r->o.transport->ops->run(r->o.transport, p->job, &job) != 0) {
+    p->job = 0;
+    nova_ts t = now(r);
+    feed(p,
+         (struct nova_event){.kind = NOVA_EVENT_JOB,
+                             .t = t,
+                             .since = t,
+                             .code = NOVA_CODE_NOT_STARTED},
+         0);
+  }
+}
+
+static void act(struct nova_run *r, struct nova__planned *p,
+                const struct nova_action *a) {
+  struct nova_transport *t = r->o.transport;
+  size_t c = a->connection != 0 ? a->connection - 1 : 0;
+  nova_ts at = now(r);
+  switch (a->kind) {
+  case NOVA_ACTION_CONNECT: {
+    p->id[c] = r->next_id++;
+    int err = t->ops->connect(
+        t, p->id[c], r->profile.tcp.host, r->profile.tcp.port,
+        r->profile.timers.span[NOVA_TIMER_response_timeout]);
+    if (err != 0) {
+      p->id[c] = 0;
+      feed(p,
+           (struct nova_event){.kind = NOVA_EVENT_REFUSED,
+                               .t = at,
+                               .since = at,
+                               .code = NOVA_CODE_OTHER,
+                               .bytes = nova_view_of(nova_error_text(err))},
+           c + 1);
+    }
+    return;
+  }
+  case NOVA_ACTION_SEND:
+    if (p->id[c] == 0 ||
+        t->ops->send(t, p->id[c], a->bytes.p, a->bytes.n) != 0)
+      /* The connection is gone: the player hears so by itself; what it waits
+       * for is only that the sending is over. */
+      feed(p,
+           (struct nova_event){
+               .kind = NOVA_EVENT_SENT, .t = at, .since = at},
+           c + 1);
+    return;
+  case NOVA_ACTION_CLOSE:
+    if (p->id[c] != 0)
+      t->ops->close(t, p->id[c], a->code == 1);
+    p->id[c] = 0;
+    return;
+  case NOVA_ACTION_HALF_CLOSE:
+    if (p->id[c] != 0)
+      t->ops->half_close(t, p->id[c]);
+    return;
+  case NOVA_ACTION_HOOK: do_hook(r, p, a); return;
+  }
+}
+
+/* Lets a player say all that it wants now; settles it when it is done. */
+static void drain(struct nova_run *r, struct nova__planned *p) {
+  struct nova_action a;
+  while (p->state == NOVA__ACTIVE &&
+         nova_player_next_action(p->player, now(r) - p->t0, &a))
+    act(r, p, &a);
+  if (p->state == NOVA__ACTIVE && nova_player_done(p->player))
+    settle(r, p);
+}
+
+/* --- ending ---------------------------------------------------------------------
+ */
+
+static void take_result(struct nova_run *r, struct nova__planned *p) {
+  size_t n = 0;
+  const struct nova_check *checks = nova_player_checks(p->player, &n);
+  struct nova_conversation_result *res = &p->result;
+  res->duration = now(r) - p->t0;
+  /* The player outlives the results, which may downgrade its checks. */
+  res->check = (struct nova_check *)(uintptr_t)checks;
+  res->checks = n;
+  res->transcript = *nova_player_transcript(p->player);
+  res->verdict = nova_player_verdict(p->player, &res->reason);
+  res->failure = NULL;
+  for (size_t i = 0; i < n && res->failure == NULL; i++)
+    if (checks[i].verdict == NOVA_VERDICT_FAIL)
+      res->failure = &checks[i];
+}
+
+/* Whether what ended this conversation may have been another one's doing. */
+static bool victim(const struct nova_run *r, const struct nova__planned *p) {
+  if (p->lost_at == NOVA_TS_NONE)
+    return false;
+  for (size_t i = 0; i < r->planned; i++) {
+    const struct nova__planned *o = &r->plan[i];
+    if (o == p)
+      continue;
+    nova_ts hazard = o->hazard_at;
+    if (o->state == NOVA__ACTIVE) {
+      nova_ts h = nova_player_hazard_at(o->player);
+      hazard = h != NOVA_TS_NONE ? h + o->t0 : hazard;
+    }
+    if (hazard != NOVA_TS_NONE && hazard <= p->lost_at + TOGETHER &&
+        p->lost_at <= hazard + HAZARD_WINDOW)
+      return true;
+    if (o->lost_at != NOVA_TS_NONE && o->tries != 0 &&
+        (o->lost_at > p->lost_at ? o->lost_at - p->lost_at
+                                 : p->lost_at - o->lost_at) <= TOGETHER &&
+        o->script->hazard)
+      return true;
+  }
+  return false;
+}
+
+static bool wants_retry(const struct nova__planned *p) {
+  for (size_t i = 0; i < p->result.checks; i++)
+    if (p->result.check[i].retry)
+      return true;
+  return false;
+}
+
+/* A new key, and credentials that a conversation has used up. */
+static void take_credentials(struct nova_run *r, struct nova__planned *p) {
+  const char *id = NULL;
+  const char *key = nova_player_new_key(p->player, &id);
+  for (size_t i = 0; key != NULL && i < r->profile.devices; i++)
+    if (strcmp(r->profile.device[i].id, id) == 0)
+      r->profile.device[i].key = key;
+  bool deactivates = (p->script->needs & 1u << NOVA_HOOK_DEACTIVATE) != 0;
+  for (const struct nova_step *s = p->script->steps; s != NULL; s = s->next)
+    deactivates |=
+        s->verb == NOVA_VERB_HOOK && s->hook == NOVA_HOOK_DEACTIVATE;
+  if (deactivates && r->o.hook[NOVA_HOOK_ACTIVATE] == NULL &&
+      p->device != SIZE_MAX)
+    r->dead[p->device] = true;
+}
+
+static void settle(struct nova_run *r, struct nova__planned *p) {
+  take_result(r, p);
+  lease(r, p, false);
+  r->active--;
+  nova_ts hazard = nova_player_hazard_at(p->player);
+  nova_ts lost = nova_player_lost_at(p->player);
+  p->hazard_at = hazard != NOVA_TS_NONE ? hazard + p->t0 : NOVA_TS_NONE;
+  p->lost_at = lost != NOVA_TS_NONE ? lost + p->t0 : NOVA_TS_NONE;
+  bool unreached = nova_player_unreached(p->player);
+  r->reached |= !unreached;
+  r->unreached = unreached ? r->unreached + 1 : 0;
+  take_credentials(r, p);
+  p->state = NOVA__ENDED;
+  const char *again = NULL;
+  if (!r->interrupted && r->unreached < UNREACHED_MOST &&
+      p->tries < TRIES_MOST && !p->script->hazard) {
+    if (victim(r, p) && !p->quiet)
+      again = "the connection was lost while another conversation tested the "
+              "subject hard";
+    else if (wants_retry(p))
+      again = "a bound was missed by less than the run's timing error";
+  }
+  if (again != NULL) {
+    p->state = NOVA__WAITING;
+    p->quiet = true;
+    p->lost_at = NOVA_TS_NONE;
+    tell(r, NOVA_RUN_AGAIN, p, again);
+    return;
+  }
+  tell(r, NOVA_RUN_ENDED, p, NULL);
+}
+
+static void give_up(struct nova_run *r, struct nova__planned *p,
+                    enum nova_verdict verdict, const char *reason) {
+  const struct nova_script *s = p->script;
+  p->state = NOVA__ENDED;
+  if (p->tries != 0)
+    return; /* its first try is its result */
+  p->result = (struct nova_conversation_result){.id = s->id,
+                                                .title = s->title,
+                                                .verifies = s->verifies,
+                                                .verdict = verdict,
+                                                .reason = reason};
+  p->result.check =
+      NOVA_NEW_ARRAY(&r->arena, struct nova_check, s->verifies.n + 1);
+  for (size_t i = 0; p->result.check != NULL && i < s->verifies.n; i++)
+    p->result.check[p->result.checks++] =
+        (struct nova_check){.requirement = s->verifies.id[i],
+                            .verdict = verdict,
+                            .line = s->line,
+                            .reason = reason,
+                            .measured = NOVA_TS_NONE,
+                            .earliest = NOVA_TS_NONE,
+                            .latest = NOVA_TS_NONE};
+  tell(r, NOVA_RUN_ENDED, p, NULL);
+}
+
+/* --- the loop --------------------------------------------------------------------
+ */
+
+static void start_waiting(struct nova_run *r) {
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    if (p->state != NOVA__WAITING)
+      continue;
+    const char *why = impossible(r, p->script);
+    if (why != NULL) {
+      give_up(r, p, NOVA_VERDICT_NOT_TESTED, why);
+    } else if (r->unreached >= UNREACHED_MOST) {
+      give_up(r, p, NOVA_VERDICT_INCONCLUSIVE,
+              "the peer could not be reached");
+    } else if (r->interrupted) {
+      give_up(r, p, NOVA_VERDICT_NOT_TESTED, "the run was interrupted");
+    } else if (may_start(r, p)) {
+      start(r, p);
+      if (p->player == NULL) {
+        lease(r, p, false);
+        r->active--;
+        p->tries = 0;
+        give_up(r, p, NOVA_VERDICT_INCONCLUSIVE,
+                "the harness ran out of memory");
+      } else {
+        drain(r, p);
+      }
+    }
+  }
+}
+
+static void pump(struct nova_run *r) {
+  if (r->pumping || r->over)
+    return;
+  r->pumping = true;
+  size_t before;
+  do {
+    before = 0;
+    for (size_t i = 0; i < r->planned; i++)
+      before += r->plan[i].state == NOVA__ENDED;
+    start_waiting(r);
+    for (size_t i = 0; i < r->planned; i++)
+      before -= r->plan[i].state == NOVA__ENDED;
+  } while (before != 0 && r->active == 0);
+  nova_ts next = NOVA_TS_NONE;
+  bool left = false;
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    left |= p->state != NOVA__ENDED;
+    if (p->state != NOVA__ACTIVE)
+      continue;
+    nova_ts d = nova_player_next_deadline(p->player);
+    if (d != NOVA_TS_NONE)
+      next = nova_ts_min(next, nova_ts_add(d, p->t0));
+  }
+  r->pumping = false;
+  if (!left) {
+    r->over = true;
+    r->ended = now(r);
+    r->o.transport->ops->wake_at(r->o.transport, NOVA_TS_NONE);
+    tell(r, NOVA_RUN_OVER, NULL, NULL);
+    return;
+  }
+  r->o.transport->ops->wake_at(r->o.transport, next);
+}
+
+static void on_event(void *user, const struct nova_event *e) {
+  struct nova_run *r = user;
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    if (p->state != NOVA__ACTIVE)
+      continue;
+    uint64_t to = UINT64_MAX;
+    if (e->kind == NOVA_EVENT_JOB) {
+      if (p->job == e->id)
+        to = 0;
+    } else {
+      for (size_t c = 0; c < NOVA_CONNECTIONS; c++)
+        if (p->id[c] == e->id && e->id != 0)
+          to = c + 1;
+    }
+    if (to == UINT64_MAX)
+      continue;
+    if (to == 0)
+      p->job = 0;
+    feed(p, *e, to);
+    if (e->kind == NOVA_EVENT_REFUSED || e->kind == NOVA_EVENT_RESET)
+      p->id[to - 1] = 0; /* the transport has let go of it */
+    drain(r, p);
+    break;
+  }
+  pump(r);
+}
+
+static void on_expire(void *user, nova_ts t) {
+  struct nova_run *r = user;
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    if (p->state != NOVA__ACTIVE)
+      continue;
+    nova_ts d = nova_player_next_deadline(p->player);
+    if (d != NOVA_TS_NONE && nova_ts_add(d, p->t0) <= t) {
+      nova_player_expire(p->player, t - p->t0);
+      drain(r, p);
+    }
+  }
+  pump(r);
+}
+
+/* --- from outside ---------------------------------------------------------------
+ */
+
+struct nova_run *nova_run_new(const struct nova_run_options *o) {
+  if (o->profile->tcp.host == NULL)
+    return NULL;
+  struct nova_run *r = nova_mem_zalloc(o->mem, sizeof *r);
+  if (r == NULL)
+    return NULL;
+  r->o = *o;
+  nova_arena_init(&r->arena, o->mem, RESULTS_MOST);
+  r->profile = *o->profile;
+  r->next_id = 1;
+  size_t n = o->profile->devices;
+  r->profile.device = NOVA_NEW_ARRAY(&r->arena, struct nova_login, n + 1);
+  r->leased = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->dead = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->plan = nova__plan(o, &r->planned);
+  if (r->profile.device == NULL || r->leased == NULL || r->dead == NULL ||
+      r->plan == NULL) {
+    nova_run_free(r);
+    return NULL;
+  }
+  if (n != 0)
+    memcpy(r->profile.device, o->profile->device,
+           n * sizeof *r->profile.device);
+  return r;
+}
+
+void nova_run_free(struct nova_run *r) {
+  if (r == NULL)
+    return;
+  for (size_t i = 0; r->plan != NULL && i < r->planned; i++)
+    nova_player_free(r->plan[i].player);
+  nova_mem_free(r->o.mem, r->plan);
+  nova_arena_free(&r->arena);
+  nova_mem_free(r->o.mem, r);
+}
+
+void nova_run_start(struct nova_run *r) {
+  r->o.transport->handler =
+      (struct nova_handler){.event = on_event, .expire = on_expire, .user = r};
+  r->started = now(r);
+  r->started_unix = r->o.transport->ops->unix_ns(r->o.transport);
+  tell(r, NOVA_RUN_PLANNED, NULL, NULL);
+  pump(r);
+}
+
+bool nova_run_over(const struct nova_run *r) {
+  return r->over;
+}
+
+void nova_run_interrupt(struct nova_run *r, const char *reason) {
+  if (r->over)
+    return;
+  r->interrupted = true;
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    if (p->state != NOVA__ACTIVE)
+      continue;
+    nova_player_abort(p->player, reason);
+    if (p->job != 0)
+      r->o.transport->ops->stop(r->o.transport, p->job);
+    drain(r, p);
+  }
+  pump(r);
+}
+
+static int by_id(const void *a, const void *b) {
+  const struct nova_conversation_result *x = a, *y = b;
+  return strcmp(x->id, y->id);
+}
+
+struct nova_results *nova_run_results(struct nova_run *r,
+                                      const struct nova_expect *expect) {
+  struct nova_results *res = &r->results;
+  *res = (struct nova_results){.arena = &r->arena,
+                               .subject = r->profile.subject,
+                               .name = r->profile.name,
+                               .seed = r->o.seed,
+                               .started_unix_ns = r->started_unix,
+                               .duration = r->ended - r->started,
+                               .interrupted = r->interrupted,
+                               .timing_error = r->worst_error,
+                               .profile = &r->profile};
+  res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
+                                   r->profile.tcp.port);
+  res->conversation = NOVA_NEW_ARRAY(
+      &r->arena, struct nova_conversation_result, r->planned + 1);
+  if (res->conversation == NULL)
+    return NULL;
+  for (size_t i = 0; i < r->planned; i++)
+    res->conversation[res->conversations++] = r->plan[i].result;
+  if (res->conversations != 0)
+    qsort(res->conversation, res->conversations, sizeof *res->conversation,
+          by_id);
+  return nova_verdict_judge(res, r->o.catalog, expect) == 0 ? res : NULL;
+}
+
+size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
+                       size_t cap, nova_ts *left) {
+  size_t n = 0;
+  nova_ts longest = 0, sum = 0;
+  nova_ts t = r->o.transport->ops->now(r->o.transport);
+  for (size_t i = 0; i < r->planned; i++) {
+    const struct nova__planned *p = &r->plan[i];
+    nova_ts rest = 0;
+    if (p->state == NOVA__ACTIVE) {
+      if (n < cap)
+        out[n] = p->script;
+      n++;
+      nova_ts spent = t - p->t0;
+      rest = p->estimate > spent ? p->estimate - spent : 0;
+    } else if (p->state == NOVA__WAITING) {
+      rest = p->estimate;
+    }
+    sum += rest;
+    if (rest > longest)
+      longest = rest;
+  }
+  nova_ts shared = n != 0 ? sum / n : sum;
+  *left = shared > longest ? shared : longest;
+  return n;
+}

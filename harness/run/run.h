@@ -1,0 +1,89 @@
+/* A run: plans conversations over credentials and connections, plays them side
+ * by side over a transport, tries again what was disturbed, and collects the
+ * results. Sans-I/O like everything above net/: it speaks to a nova_transport,
+ * which is the real network or the simulated one.
+ *
+ * Order: what may crash a careless subject comes after what cannot; inside that
+ * the longest first, so that the run lasts about as long as its longest
+ * conversation; what changes the platform for good comes last, one by one.
+ *
+ * A conversation whose connection ended while another one was sending what may
+ * crash the subject, or while others lost theirs too, may be a victim: it is
+ * tried again when nothing of that kind is under way, and only the second
+ * outcome counts. So is one that a timing error made inconclusive. */
+#ifndef NOVA_RUN_RUN_H
+#define NOVA_RUN_RUN_H
+
+#include "base/transport.h"
+#include "conversation/catalog.h"
+#include "conversation/player.h"
+#include "verdict/results.h"
+
+struct nova_run;
+
+/* What is told while it runs. */
+enum nova_run_news_kind {
+  NOVA_RUN_PLANNED, /* |count| conversations, |left|: the estimate for all */
+  NOVA_RUN_STARTED,
+  NOVA_RUN_ENDED, /* |result| is final */
+  NOVA_RUN_AGAIN, /* it will be tried again, |reason| */
+  NOVA_RUN_OVER,
+};
+
+struct nova_run_news {
+  enum nova_run_news_kind kind;
+  const struct nova_script *script;
+  const struct nova_conversation_result *result;
+  const char *reason;
+  size_t count;
+};
+
+struct nova_run_options {
+  const struct nova_mem *mem;
+  const struct nova_catalog *catalog;    /* outlives the run */
+  const struct nova_profile *profile;    /* likewise */
+  struct nova_transport *transport;      /* its handler is set by the run */
+  uint64_t seed;
+  const char *const *only, *const *skip; /* globs, NULL-terminated, or NULL */
+  unsigned jobs;                         /* at once, 0: as many as fit */
+  /* Each hook's words, NULL where it is not given; the folder they start in. */
+  const char *const *hook[NOVA_HOOKS];
+  const char *hook_folder;
+  /* The measured timing error of this moment in ns; NULL for none. */
+  nova_ts (*timing_error)(void *user);
+  /* News; NULL for none. Called from the transport's loop. */
+  void (*news)(void *user, const struct nova_run_news *news);
+  void *user;
+};
+
+/* Returns NULL without memory or with a bad argument (no address). */
+struct nova_run *nova_run_new(const struct nova_run_options *o);
+void nova_run_free(struct nova_run *r);
+
+/* Begins; the transport's loop does the rest until nova_run_over(). */
+void nova_run_start(struct nova_run *r);
+bool nova_run_over(const struct nova_run *r);
+
+/* Ends it: what runs is inconclusive, what did not start not tested, both with
+ * |reason|. */
+void nova_run_interrupt(struct nova_run *r, const char *reason);
+
+/* The results, judged; owned by the run and valid until it is freed.
+ * |expect|: as in nova_verdict_judge(). NULL without memory. */
+struct nova_expect;
+struct nova_results *nova_run_results(struct nova_run *r,
+                                      const struct nova_expect *expect);
+
+/* What is under way, for the live line: fills |out| with at most |cap| scripts,
+ * returns how many there are; |left|: the time that the run will still take. */
+size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
+                       size_t cap, nova_ts *left);
+
+/* How long a conversation is expected to take. */
+nova_ts nova_run_estimate(const struct nova_script *s,
+                          const struct nova_timers *t);
+
+/* Whether |text| matches a glob of * and ?. */
+bool nova_glob(const char *glob, const char *text);
+
+#endif

@@ -1,0 +1,253 @@
+#include "support/simrun.h"
+
+#include "peer/control.h"
+#include "peer/serve.h"
+#include "verdict/verdict.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct simrun {
+  struct simrun_options o;
+  struct nova_arena arena;
+  struct nova_profile profile;
+  struct nova_sim *sim;
+  struct nova_transport *server_side, *harness_side;
+  struct nova_server *server;
+  struct nova_serve *serve;
+  struct nova_run *run;
+  const struct nova_results *results;
+  nova_ts took;
+};
+
+#define UNIX_START (UINT64_C(1800000000) * NOVA_SEC)
+#define FOR_EVER   (3600 * 24 * NOVA_SEC)
+
+static const char *env_of(const struct nova_job *job, const char *name) {
+  size_t n = strlen(name);
+  for (size_t i = 0; job->env[i] != NULL; i++)
+    if (strncmp(job->env[i], name, n) == 0 && job->env[i][n] == '=')
+      return job->env[i] + n + 1;
+  return "";
+}
+
+/* A hook: what `mock ctl` would ask the control address. */
+static void hook(void *user, const struct nova_job *job,
+                 struct nova_sim_result *result) {
+  struct simrun *s = user;
+  static const char *const words[NOVA_HOOKS] = {"command", "reset",
+                                                "deactivate", "activate",
+                                                "data"};
+  unsigned h = (unsigned)atoi(job->argv[1]);
+  struct nova_buf request, answer;
+  nova_buf_init(&request, NULL, 1 << 20);
+  nova_buf_init(&answer, NULL, 1 << 20);
+  nova_buf_printf(&request, "{\"do\":\"%s\",\"device_id\":", words[h]);
+  const char *id = env_of(job, "NOVA_DEVICE_ID");
+  nova_json_quote(&request, id, strlen(id));
+  if (h == NOVA_HOOK_SEND_COMMAND) {
+    const char *command = env_of(job, "NOVA_COMMAND");
+    nova_buf_puts(&request, ",\"command\":");
+    nova_json_quote(&request, command, strlen(command));
+    nova_buf_printf(&request, ",\"params\":%s", env_of(job, "NOVA_PARAMS"));
+  }
+  nova_buf_puts(&request, "}");
+  nova_ts now = nova_sim_now(s->sim);
+  nova_server_control(s->server, request.data, request.len, now, &answer);
+  /* What the server sends because of it goes out with its next event. */
+  nova_serve_expire(s->serve, now);
+  struct nova_json *json = nova_json_new(NULL, 1 << 20, 64);
+  struct nova_json_value v;
+  while (answer.len != 0 && answer.data[answer.len - 1] == '\n')
+    answer.len--;
+  if (nova_json_check(json, answer.data, answer.len, &v, NULL) != 0 ||
+      nova_json_get(v, nova_view_of("ok")).type != NOVA_JSON_TRUE) {
+    result->exit_code = 1;
+    nova_buf_append(result->errors, answer.data, answer.len);
+  } else if (h == NOVA_HOOK_RESET_KEY) {
+    char key[256];
+    size_t n = nova_json_string(nova_json_get(v, nova_view_of("key")), key,
+                                sizeof key);
+    nova_buf_append(result->output, key, n);
+    nova_buf_puts(result->output, "\n");
+  } else if (h == NOVA_HOOK_READ_DATA) {
+    struct nova_json_value values = nova_json_get(v, nova_view_of("values"));
+    nova_buf_append(result->output, values.text.p, values.text.n);
+    nova_buf_puts(result->output, "\n");
+  }
+  nova_json_free(json);
+  nova_buf_free(&request);
+  nova_buf_free(&answer);
+}
+
+static void crashed(void *user) {
+  struct simrun *s = user;
+  nova_sim_crash(s->sim, s->server_side);
+}
+
+static void news(void *user, const struct nova_run_news *n) {
+  struct simrun *s = user;
+  if (s->o.news != NULL)
+    s->o.news(s->o.user, n);
+  if (n->kind == NOVA_RUN_OVER)
+    nova_sim_stop(s->sim);
+}
+
+struct simrun *simrun_new(const struct simrun_options *o) {
+  struct simrun *s = calloc(1, sizeof *s);
+  if (s == NULL)
+    return NULL;
+  s->o = *o;
+  nova_arena_init(&s->arena, NULL, 16 << 20);
+  nova_profile_init(&s->profile, &s->arena);
+  s->profile.subject = NOVA_ROLE_SERVER;
+  s->profile.tcp = (struct nova_address){"server", 9000};
+  unsigned n = o->devices != 0 ? o->devices : 8;
+  struct nova_credential list[64];
+  for (unsigned i = 0; i < n && i < 64; i++) {
+    const char *id = nova_arena_printf(&s->arena, "DEV-%06u", i + 1);
+    const char *key = nova_arena_printf(&s->arena, "made-Up-kEy-%u-%c", i + 1,
+                                        'a' + (int)i % 26);
+    const char *why;
+    nova_profile_add_device(&s->profile, nova_view_of(id), nova_view_of(key),
+                            &why);
+    list[i] = (struct nova_credential){nova_view_of(id), nova_view_of(key)};
+  }
+  struct nova_sim_options net = o->net;
+  net.unix_start_ns = UNIX_START;
+  s->sim = nova_sim_new(NULL, &net);
+  s->server_side = nova_sim_attach(s->sim);
+  s->harness_side = nova_sim_attach(s->sim);
+  nova_sim_set_job(s->sim, hook, s);
+  s->server = nova_server_new(&(struct nova_server_options){
+      .unix_base = UNIX_START,
+      .seed = o->seed,
+      .devices = list,
+      .device_count = n,
+      .faults = &s->o.faults});
+  const char *why = NULL;
+  s->serve = nova_serve_new(s->server_side, s->server,
+                            &(struct nova_serve_options){.host = "server",
+                                                         .port = 9000,
+                                                         .crashed = crashed,
+                                                         .user = s},
+                            &why);
+  struct nova_run_options ro = {.catalog = o->catalog,
+                                .profile = &s->profile,
+                                .transport = s->harness_side,
+                                .seed = o->seed,
+                                .only = o->only,
+                                .news = news,
+                                .user = s};
+  static const char *const argv[NOVA_HOOKS][3] = {{"hook", "0", NULL},
+                                                  {"hook", "1", NULL},
+                                                  {"hook", "2", NULL},
+                                                  {"hook", "3", NULL},
+                                                  {"hook", "4", NULL}};
+  for (unsigned h = 0; h < NOVA_HOOKS && !o->no_hooks; h++)
+    if (o->hooks == 0 || (o->hooks & 1u << h) != 0) {
+      ro.hook[h] = argv[h];
+      s->profile.hook[h] = "hook";
+    }
+  s->run = nova_run_new(&ro);
+  if (s->serve == NULL || s->run == NULL) {
+    fprintf(stderr, "simrun: %s\n", why != NULL ? why : "out of memory");
+    simrun_free(s);
+    return NULL;
+  }
+  nova_run_start(s->run);
+  if (!nova_run_over(s->run))
+    nova_sim_run(s->sim, FOR_EVER);
+  s->took = nova_sim_now(s->sim);
+  if (!nova_run_over(s->run)) {
+    fprintf(stderr, "simrun: the run did not end\n");
+    nova_run_interrupt(s->run, "the run did not end");
+  }
+  s->results = nova_run_results(s->run, NULL);
+  return s;
+}
+
+void simrun_free(struct simrun *s) {
+  if (s == NULL)
+    return;
+  nova_run_free(s->run);
+  nova_serve_free(s->serve);
+  nova_server_free(s->server);
+  if (s->sim != NULL)
+    nova_sim_free(s->sim);
+  nova_arena_free(&s->arena);
+  free(s);
+}
+
+const struct nova_results *simrun_results(const struct simrun *s) {
+  return s->results;
+}
+
+nova_ts simrun_virtual_time(const struct simrun *s) {
+  return s->took;
+}
+
+/* --- the catalog --------------------------------------------------------------
+ */
+
+struct list {
+  struct nova_spec_file file[256];
+  size_t n;
+};
+
+static void gather(struct list *l, const char *root, const char *below) {
+  char path[1024];
+  snprintf(path, sizeof path, "%s/%s", root, below);
+  DIR *d = opendir(path);
+  if (d == NULL)
+    return;
+  struct dirent *e;
+  while ((e = readdir(d)) != NULL && l->n < 256) {
+    if (e->d_name[0] == '.')
+      continue;
+    char rel[512], full[1600];
+    snprintf(rel, sizeof rel, "%s%s%s", below, below[0] != '\0' ? "/" : "",
+             e->d_name);
+    snprintf(full, sizeof full, "%s/%s", root, rel);
+    struct stat st;
+    size_t n = strlen(rel);
+    if (stat(full, &st) == 0 && S_ISDIR(st.st_mode)) {
+      gather(l, root, rel);
+    } else if (n > 5 && strcmp(rel + n - 5, ".yaml") == 0) {
+      FILE *f = fopen(full, "rb");
+      char *text = malloc((size_t)st.st_size + 1);
+      if (f != NULL && text != NULL) {
+        size_t got = fread(text, 1, (size_t)st.st_size, f);
+        l->file[l->n++] = (struct nova_spec_file){strdup(rel), text, got};
+      }
+      if (f != NULL)
+        fclose(f);
+    }
+  }
+  closedir(d);
+}
+
+static int by_path(const void *a, const void *b) {
+  return strcmp(((const struct nova_spec_file *)a)->path,
+                ((const struct nova_spec_file *)b)->path);
+}
+
+const struct nova_catalog *simrun_catalog(void) {
+  static struct nova_catalog catalog;
+  static struct list list;
+  if (list.n != 0)
+    return &catalog;
+  gather(&list, NOVA_SOURCE_DIR "/specs", "");
+  qsort(list.file, list.n, sizeof list.file[0], by_path);
+  nova_catalog_init(&catalog, NULL);
+  struct nova_diag diag;
+  nova_diag_init(&diag, NULL);
+  if (nova_catalog_load(&catalog, list.file, list.n, &diag) != 0) {
+    fprintf(stderr, "%s", nova_buf_cstr(&diag.text));
+    exit(1);
+  }
+  nova_diag_free(&diag);
+  return &catalog;
+}
