@@ -205,5 +205,7 @@ void nova__judge_unfinished(struct nova_player *p, unsigned connection,
 void nova__rules_end(struct nova_player *p);
 void nova__take(struct nova__conn *c, struct nova__item *item);
 void nova__drop_inbox(struct nova__conn *c);
+/* Drops what can only answer something that was sent before. */
+void nova__drop_answers(struct nova__conn *c);
 
 #endif

@@ -218,7 +218,7 @@ static bool do_send(struct nova_player *p, const struct nova_step *s) {
     if (gone(c)) /* the next step that awaits something here tells it */
       return true;
     nova__name(p, s, (struct nova__moment){p->now, p->now}, kept);
-    nova__drop_inbox(c);
+    nova__drop_answers(c);
     out->at = 0;
     out->pause = s->pause != NULL
                      ? nova_span_value(s->pause, &p->o.profile->timers)

@@ -28,6 +28,15 @@ void nova__drop_inbox(struct nova__conn *c) {
     nova__take(c, c->inbox);
 }
 
+void nova__drop_answers(struct nova__conn *c) {
+  struct nova__item *next;
+  for (struct nova__item *i = c->inbox; i != NULL; i = next) {
+    next = i->next;
+    if (i->bad || i->kind == NOVA_MSG_PONG || i->kind == NOVA_MSG_AUTH_RESULT)
+      nova__take(c, i);
+  }
+}
+
 /* --- findings -----------------------------------------------------------------
  */
 

@@ -472,6 +472,16 @@ static void expire_to(struct nova_player *p, nova_ts until) {
   }
 }
 
+void nova_player_set_timing_error(struct nova_player *p, nova_ts error) {
+  error = (error + NOVA_MS - 1) / NOVA_MS * NOVA_MS;
+  if (error <= p->o.timing_error || p->done)
+    return;
+  p->o.timing_error = error;
+  size_t at = nova__note(p, NOVA_ENTRY_LAG, 0, NULL, 0);
+  if (at < p->transcript.n)
+    p->transcript.entry[at].since = error;
+}
+
 void nova_player_expire(struct nova_player *p, nova_ts now) {
   expire_to(p, now);
   if (!p->done && now > p->now)

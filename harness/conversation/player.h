@@ -62,7 +62,9 @@ struct nova_action {
 struct nova_player *nova_player_new(const struct nova_player_options *o);
 void nova_player_free(struct nova_player *p);
 
-/* What to do next; false where there is nothing now. SEND is reported back as
+/* What to do next; false where there is nothing now. |now|: the clock is moved on
+ * to it first, as by nova_player_expire(); 0 leaves it where the last event set
+ * it, for a caller that may have events waiting which are older than now. SEND is reported back as
  * NOVA_EVENT_SENT, CONNECT as CONNECTED or REFUSED, with the connection as id. */
 bool nova_player_next_action(struct nova_player *p, nova_ts now,
                              struct nova_action *out);
@@ -71,6 +73,10 @@ bool nova_player_next_action(struct nova_player *p, nova_ts now,
  * server gives new ones, from 1), 0 for a hook. |e->t| and |e->since| count from
  * the conversation's start. */
 void nova_player_feed(struct nova_player *p, const struct nova_event *e);
+
+/* The run's measured timing error of this moment, ns. Only a larger one than
+ * before counts, rounded up to a millisecond, and stands in the transcript. */
+void nova_player_set_timing_error(struct nova_player *p, nova_ts error);
 
 /* The time came; deals with every deadline up to |now|. */
 void nova_player_expire(struct nova_player *p, nova_ts now);

@@ -6,7 +6,8 @@
 
 const char *const nova_entry_names[] = {
     "connecting", "connected", "refused", "accepted", "sent", "received",
-    "closed",     "reset",     "close",   "hook",     "note"};
+    "closed",     "reset",     "close",   "hook",     "note",
+    "lag"};
 
 void nova_transcript_init(struct nova_transcript *t, const struct nova_mem *mem,
                           size_t max) {

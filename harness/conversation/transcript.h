@@ -17,6 +17,7 @@ enum nova_entry_kind {
   NOVA_ENTRY_CLOSED,   /* the harness closed: |code| 0 FIN, 1 RST, 2 half */
   NOVA_ENTRY_HOOK,     /* a hook ended: |code|, |bytes| its output; |since| */
   NOVA_ENTRY_NOTE,     /* a sentence of the player: evidence was cut, ... */
+  NOVA_ENTRY_LAG,      /* |since|: the timing error that counts from here on */
 };
 
 extern const char *const nova_entry_names[];

@@ -204,6 +204,15 @@ static void start(struct nova_run *r, struct nova__planned *p) {
 /* --- doing what players ask ----------------------------------------------------
  */
 
+/* The error bar of this moment. */
+static void note_error(struct nova_run *r, struct nova__planned *p) {
+  nova_ts error =
+      r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
+  if (error > r->worst_error)
+    r->worst_error = error;
+  nova_player_set_timing_error(p->player, error);
+}
+
 static void feed(struct nova__planned *p, struct nova_event e, uint64_t id) {
   e.id = id;
   e.t = e.t > p->t0 ? e.t - p->t0 : 0;
@@ -281,8 +290,9 @@ static void act(struct nova_run *r, struct nova__planned *p,
 /* Lets a player say all that it wants now; settles it when it is done. */
 static void drain(struct nova_run *r, struct nova__planned *p) {
   struct nova_action a;
-  while (p->state == NOVA__ACTIVE &&
-         nova_player_next_action(p->player, now(r) - p->t0, &a))
+  /* The clock stays at the last event: others that are as old may wait to be
+   * fed, and only on_expire() is called with none left. */
+  while (p->state == NOVA__ACTIVE && nova_player_next_action(p->player, 0, &a))
     act(r, p, &a);
   if (p->state == NOVA__ACTIVE && nova_player_done(p->player))
     settle(r, p);
@@ -497,6 +507,7 @@ static void on_event(void *user, const struct nova_event *e) {
       continue;
     if (to == 0)
       p->job = 0;
+    note_error(r, p);
     feed(p, *e, to);
     if (e->kind == NOVA_EVENT_REFUSED || e->kind == NOVA_EVENT_RESET)
       p->id[to - 1] = 0; /* the transport has let go of it */
@@ -514,6 +525,7 @@ static void on_expire(void *user, nova_ts t) {
       continue;
     nova_ts d = nova_player_next_deadline(p->player);
     if (d != NOVA_TS_NONE && nova_ts_add(d, p->t0) <= t) {
+      note_error(r, p);
       nova_player_expire(p->player, t - p->t0);
       drain(r, p);
     }

@@ -239,7 +239,8 @@ const struct nova_catalog *simrun_catalog(void) {
   static struct list list;
   if (list.n != 0)
     return &catalog;
-  gather(&list, NOVA_SOURCE_DIR "/specs", "");
+  const char *dir = getenv("NOVA_SPECS");
+  gather(&list, dir != NULL ? dir : NOVA_SOURCE_DIR "/specs", "");
   qsort(list.file, list.n, sizeof list.file[0], by_path);
   nova_catalog_init(&catalog, NULL);
   struct nova_diag diag;
