@@ -2,6 +2,7 @@
 
 #include "codec/json_internal.h"
 #include "codec/json_keys.h"
+#include "codec/json_marks.h"
 #include "codec/json_scan.h"
 
 #include "base/utf8.h"
@@ -11,6 +12,7 @@ struct nova_json {
   size_t max_text;
   unsigned max_depth;
   struct nova__keys keys;
+  struct nova__marks marks;
   uint32_t *around; /* for each open container what is around it: an object's
                        serial number, 0 for an array or nothing */
 };
@@ -100,224 +102,314 @@ static int no_end(const char *text, const char *q, const char *end,
   return outermost ? NOVA_ERR_JSON_TRAILING : stray(q, end);
 }
 
-/* --- the scanner ------------------------------------------------------------
- */
+/* --- the scanner --------------------------------------------------------- */
 
-static const char *skip_space(const char *q, const char *end) {
-  while (q < end && nova__json_space(*q))
-    q++;
-  return q;
+static inline size_t skip_space(const char *text, size_t i, size_t n) {
+  while (i < n && nova__json_space(text[i]))
+    i++;
+  return i;
 }
 
-/* The end of a string whose first character is at |q|; NULL with |at| set. */
-static inline const char *string(const char *text, const char *q,
-                                 const char *end, bool *escaped,
-                                 struct nova_fault_at *at) {
-  *escaped = false;
-  q = nova__json_skip_plain(q, end);
-  if (q < end && *q == '"')
-    return q;
-  return nova__json_string(text, q, end, escaped, at);
+/* The index of the closing quotation mark of the string that begins at |open|,
+ * where the list of marks ends, or is behind, or the string is not plain.
+ * |mark|: the next mark; moved on. Returns NONE with |at| set where the string
+ * is wrong. */
+#define NONE SIZE_MAX
+
+static __attribute__((noinline)) size_t find_close(struct nova__marks *m,
+                                                   const uint32_t **mark_,
+                                                   size_t open, bool *escaped,
+                                                   struct nova_fault_at *at) {
+  const uint32_t *mark = *mark_;
+  /* Marks outside of strings, line feeds for example, are of no interest. */
+  for (;;) {
+    while (*mark < open)
+      mark++;
+    if (*mark != NOVA__MARKS_END)
+      break;
+    mark = nova__marks_more(m, open);
+  }
+  mark++;
+  if (*mark == NOVA__MARKS_END)
+    mark = nova__marks_more(m, open + 1);
+  *mark_ = mark;
+  size_t next = *mark < m->n ? *mark : m->n;
+  if (next < m->n && m->text[next] == '"') {
+    *mark_ = mark + 1;
+    return next;
+  }
+  const char *close =
+      nova__json_string(m->text, m->text + next, m->text + m->n, escaped, at);
+  return close != NULL ? (size_t)(close - m->text) : NONE;
 }
 
-static inline const char *number(const char *text, const char *q,
-                                 const char *end, struct nova_fault_at *at) {
-  const char *e = nova__json_short_number(q, end);
-  return e != NULL ? e : nova__json_number(text, q, end, at);
+static __attribute__((noinline)) size_t
+long_number(const char *text, size_t i, size_t n, struct nova_fault_at *at) {
+  const char *end = nova__json_number(text, text + i, text + n, at);
+  return end != NULL ? (size_t)(end - text) : NONE;
 }
 
-/* The end of the literal |word| at |q|; NULL with |at| set. */
-static inline const char *literal(const char *text, const char *q,
-                                  const char *end, const char *word, size_t n,
-                                  struct nova_fault_at *at) {
-  if ((size_t)(end - q) >= n && memcmp(q, word, n) == 0)
-    return q + n;
-  for (; q < end && *q == *word; q++)
+/* The end of the literal |word| at |i|. */
+static inline size_t literal(const char *text, size_t i, size_t n,
+                             const char *word, size_t word_n,
+                             struct nova_fault_at *at) {
+  if (n - i >= word_n && memcmp(text + i, word, word_n) == 0)
+    return i + word_n;
+  for (; i < n && text[i] == *word; i++)
     word++;
-  at->code = q == end     ? NOVA_ERR_JSON_TRUNCATED
-             : *q == '\0' ? NOVA_ERR_JSON_NUL
-                          : NOVA_ERR_JSON_LITERAL;
-  at->offset = (size_t)(q - text);
-  return NULL;
+  at->code = i == n            ? NOVA_ERR_JSON_TRUNCATED
+             : text[i] == '\0' ? NOVA_ERR_JSON_NUL
+                               : NOVA_ERR_JSON_LITERAL;
+  at->offset = i;
+  return NONE;
 }
 
-static enum nova_json_type type_of(char first) {
-  switch (first) {
-  case '"': return NOVA_JSON_STRING;
-  case '{': return NOVA_JSON_OBJECT;
-  case '[': return NOVA_JSON_ARRAY;
-  case 't': return NOVA_JSON_TRUE;
-  case 'f': return NOVA_JSON_FALSE;
-  case 'n': return NOVA_JSON_NULL;
-  default: return NOVA_JSON_NUMBER;
+static inline struct nova_json_value
+value_of(enum nova_json_type type, const char *text, size_t start, size_t end) {
+  return (struct nova_json_value){type, {text + start, end - start}};
+}
+
+/* A text of fewer bytes is never taken for guarded, see scan(). */
+#define GUARDED 32
+
+/* Where a run of members left off. */
+struct run {
+  const uint32_t *mark;
+  size_t i;
+  bool ended; /* a value has ended in front of |i|; otherwise a key begins there
+               */
+};
+
+/* Passes over members of an object that are like "key":12.5 or "key":"text",
+ * without escapes and white space, the bulk of what devices send, as long as
+ * there are such. It knows nothing of errors: whatever else there is is left to
+ * scan(). */
+static __attribute__((noinline)) struct run
+run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
+            uint32_t object, const uint32_t *mark) {
+  for (;;) {
+    struct run here = {mark, i, false};
+    size_t close = mark[1], value = close + 2;
+    if (mark[0] != i || value >= n || text[close] != '"' ||
+        text[close + 1] != ':')
+      return here;
+    size_t end;
+    if (text[value] == '"') {
+      end = mark[3];
+      if (mark[2] != value || end >= n || text[end] != '"')
+        return here;
+      end++;
+      mark += 4;
+    } else {
+      end = value + nova__json_short_number(text, value, n);
+      if (end == value)
+        return here;
+      mark += 2;
+    }
+    /* A duplicate is left too: scan() finds it again. */
+    if (!nova__keys_add(k, object, text, i + 1, close - i - 1, false))
+      return here;
+    if (text[end] != ',' || text[end + 1] != '"')
+      return (struct run){mark, end, true};
+    i = end + 1;
   }
 }
 
-static struct nova_json_value value_at(const char *start, const char *end) {
-  return (struct nova_json_value){type_of(*start),
-                                  {start, (size_t)(end - start)}};
-}
-
-/* The whole grammar. |members|: a constant NULL or never NULL, so that the two
- * copies of this function each do only what they have to. */
+/* The whole grammar, from the first byte of a value on.
+ *
+ * |guarded|: a constant. The value begins with a bracket and the text's last
+ * byte but for white space is a closing one, and it has GUARDED bytes or more.
+ * Then no step but the one over a closing bracket can arrive at the end of the
+ * text, and the others need not look out for it. Every text that is right and
+ * of interest is like that; all others take the copy of this function that
+ * looks out. |members|: NULL if they need not be recorded. */
 static inline __attribute__((always_inline)) int
-scan(struct nova_json *j, const char *text, size_t n,
-     struct nova_json_value *value, struct nova_fault_at *at,
-     struct nova__json_members *members) {
-  const char *q = text, *const end = text + n;
-  const char *start;   /* of the present value */
-  const char *top;     /* of the outermost one */
-  const char *nested;  /* of the one at depth 2 while it is open */
-  uint32_t object = 0; /* around the present place; 0: an array or nothing */
-  unsigned depth = 0;
-  bool escaped = false;
-  struct nova__json_member m = {0};
+scan(struct nova_json *j, const char *const text, size_t i, const size_t n,
+     const unsigned outer, struct nova_json_value *value,
+     struct nova_fault_at *at, struct nova__json_members *members,
+     const bool guarded) {
+  const size_t first = i;
+  size_t start, nested = i; /* of the present value; of the one at depth 2 */
+  size_t key = i, close;    /* the quotation marks of the last string */
+  bool escaped = false;     /* that one holds an escape */
+  bool key_escaped = false;
+  size_t key_n = 0;
+  enum nova_json_type type;  /* of the value that ended last */
+  uint32_t object = 0;       /* around the present place; 0: not in one */
+  uint32_t top = UINT32_MAX; /* the outermost one, if it is to be recorded */
+  unsigned depth = outer;
+  const uint32_t *mark = nova__marks_more(&j->marks, i);
+  struct nova__json_member *m = NULL;
   int code;
 
-  q = skip_space(q, end);
-  if (q == end) {
-    *at = (struct nova_fault_at){NOVA_ERR_JSON_EMPTY, n};
-    return at->code;
+/* Whether a byte that has to be there is not. */
+#define ENDS (!guarded && i == n)
+/* To the next byte that is no white space; mostly it is the present one. */
+#define SKIP_SPACE                                                             \
+  do {                                                                         \
+    if (guarded ? (unsigned char)text[i] <= ' ' : true)                        \
+      i = skip_space(text, i, n);                                              \
+  } while (0)
+/* From the opening quotation mark at |i| to the closing one. */
+#define STRING                                                                 \
+  do {                                                                         \
+    escaped = false;                                                           \
+    close = mark[1];                                                           \
+    if (mark[0] == i && close < n && text[close] == '"') {                     \
+      mark += 2;                                                               \
+    } else {                                                                   \
+      const uint32_t *moved = mark;                                            \
+      bool slow_escaped = false;                                               \
+      close = find_close(&j->marks, &moved, i, &slow_escaped, at);             \
+      mark = moved;                                                            \
+      escaped = slow_escaped;                                                  \
+      if (close == NONE)                                                       \
+        return at->code;                                                       \
+    }                                                                          \
+  } while (0)
+
+  if (members != NULL) {
+    m = members->m;
+    if (text[i] == '{')
+      top = j->keys.last + 1;
   }
-  top = nested = q;
 
 value: /* white space has been passed over */
-  if (q == end)
+  if (ENDS)
     goto truncated;
-  start = q;
-  switch (*q) {
-  case '"':
-    q = string(text, q + 1, end, &escaped, at);
-    if (q == NULL)
-      return at->code;
-    q++;
-    goto done;
-  case '-':
-  case '0':
-  case '1':
-  case '2':
-  case '3':
-  case '4':
-  case '5':
-  case '6':
-  case '7':
-  case '8':
-  case '9':
-    q = number(text, q, end, at);
-    if (q == NULL)
-      return at->code;
-    goto done;
+  start = i;
+  if (nova__json_digit(text[i]) || text[i] == '-') {
+    size_t length = guarded ? nova__json_short_number(text, i, n) : 0;
+    i = length != 0 ? i + length : long_number(text, i, n, at);
+    type = NOVA_JSON_NUMBER;
+    goto scalar;
+  }
+  if (text[i] == '"') {
+    STRING;
+    i = close + 1;
+    type = NOVA_JSON_STRING;
+    goto scalar;
+  }
+  switch (text[i]) {
   case '{':
-    if (depth == j->max_depth)
-      goto too_deep;
-    if (members != NULL && depth == 1)
-      nested = q;
-    j->around[depth++] = object;
-    object = nova__keys_object(&j->keys);
-    q = skip_space(q + 1, end);
-    if (q < end && *q == '}')
-      goto close;
-    goto key;
   case '[':
     if (depth == j->max_depth)
       goto too_deep;
-    if (members != NULL && depth == 1)
-      nested = q;
+    if (object == top) {
+      nested = i;
+      m->key = text + key + 1;
+      m->key_n = key_n;
+      m->key_escaped = key_escaped;
+    }
     j->around[depth++] = object;
-    object = 0;
-    q = skip_space(q + 1, end);
-    if (q < end && *q == ']')
-      goto close;
+    object = text[i] == '{' ? nova__keys_object(&j->keys) : 0;
+    i++;
+    SKIP_SPACE;
+    if (!ENDS && text[i] == (object != 0 ? '}' : ']'))
+      goto closing;
+    if (object != 0)
+      goto key;
     goto value;
   case 't':
-    q = literal(text, q, end, "true", 4, at);
-    if (q == NULL)
-      return at->code;
-    goto done;
+    i = literal(text, i, n, "true", 4, at);
+    type = NOVA_JSON_TRUE;
+    break;
   case 'f':
-    q = literal(text, q, end, "false", 5, at);
-    if (q == NULL)
-      return at->code;
-    goto done;
+    i = literal(text, i, n, "false", 5, at);
+    type = NOVA_JSON_FALSE;
+    break;
   case 'n':
-    q = literal(text, q, end, "null", 4, at);
-    if (q == NULL)
-      return at->code;
-    goto done;
-  default: code = no_value(q, end, depth == 0); goto failed;
+    i = literal(text, i, n, "null", 4, at);
+    type = NOVA_JSON_NULL;
+    break;
+  default: code = no_value(text + i, text + n, i == first); goto failed;
   }
 
-key : { /* white space has been passed over */
-  if (q == end)
-    goto truncated;
-  if (*q != '"') {
-    code = no_key(q, end);
-    goto failed;
-  }
-  const char *key = q + 1;
-  q = string(text, key, end, &escaped, at);
-  if (q == NULL)
+scalar: /* one that has no others inside has ended in front of |i| */
+  if (i == NONE)
     return at->code;
-  size_t key_n = (size_t)(q - key);
-  if (!nova__keys_add(&j->keys, object, key, key_n, escaped)) {
-    code = NOVA_ERR_JSON_DUPLICATE_KEY;
-    q = key - 1;
-    goto failed;
+  if (object == top) {
+    m->key = text + key + 1;
+    m->key_n = key_n;
+    m->key_escaped = key_escaped;
+    m->value = value_of(type, text, start, i);
+    m->value_escaped = escaped;
+    m = nova__json_record(members, m);
   }
-  if (members != NULL && depth == 1) {
-    m.key = key;
-    m.key_n = key_n;
-    m.key_escaped = escaped;
-  }
-  q++;
-  if (q < end && *q != ':')
-    q = skip_space(q, end);
-  if (q == end)
-    goto truncated;
-  if (*q != ':') {
-    code = stray(q, end);
-    goto failed;
-  }
-  q = skip_space(q + 1, end);
-  goto value;
-}
-
-close: /* at the closing bracket */
-  q++;
-  object = j->around[--depth];
-  start = nested;
-
-done: /* a value has ended in front of |q| */
-  if (members != NULL && depth == 1 && object != 0) {
-    m.value = value_at(start, q);
-    m.value_escaped = escaped;
-    nova__json_record(members, &m);
-  }
-  q = skip_space(q, end);
-  if (depth == 0)
+  if (!guarded && depth == outer)
     goto finish;
-  if (q == end)
+
+next: /* a value has ended in front of |i|, and there is a container around it
+       */
+  SKIP_SPACE;
+  if (ENDS)
     goto truncated;
-  if (*q == ',') {
-    q = skip_space(q + 1, end);
+  if (text[i] == ',') {
+    i++;
+    SKIP_SPACE;
     if (object != 0)
       goto key;
     goto value;
   }
-  if (*q == (object != 0 ? '}' : ']'))
-    goto close;
-  code = no_end(text, q, end, false);
+  if (text[i] == (object != 0 ? '}' : ']'))
+    goto closing;
+  code = no_end(text, text + i, text + n, false);
   goto failed;
 
-finish:
-  if (q < end) {
-    code = no_end(text, q, end, true);
+key: /* white space has been passed over */
+  if (ENDS)
+    goto truncated;
+  if (text[i] != '"') {
+    code = no_key(text + i, text + n);
     goto failed;
   }
-  /* White space at the end belongs to nobody. */
-  while (nova__json_space(q[-1]))
-    q--;
-  *value = value_at(top, q);
+  if (guarded && object != top) {
+    struct run run = run_members(&j->keys, text, i, n, object, mark);
+    mark = run.mark;
+    i = run.i;
+    if (run.ended)
+      goto next;
+  }
+  STRING;
+  key = i;
+  key_n = close - i - 1;
+  key_escaped = escaped;
+  if (!nova__keys_add(&j->keys, object, text, key + 1, key_n, escaped)) {
+    code = NOVA_ERR_JSON_DUPLICATE_KEY;
+    goto failed;
+  }
+  i = close + 1;
+  SKIP_SPACE;
+  if (ENDS)
+    goto truncated;
+  if (text[i] != ':') {
+    code = stray(text + i, text + n);
+    goto failed;
+  }
+  i++;
+  SKIP_SPACE;
+  goto value;
+
+closing: /* at a closing bracket */
+  type = object != 0 ? NOVA_JSON_OBJECT : NOVA_JSON_ARRAY;
+  i++;
+  object = j->around[--depth];
+  if (depth == outer) {
+    start = first;
+    goto finish;
+  }
+  if (object == top) {
+    m->value = value_of(type, text, nested, i);
+    m->value_escaped = false;
+    m = nova__json_record(members, m);
+  }
+  /* Here even a guarded text can end: "[[]". */
+  if (i == n)
+    goto truncated;
+  goto next;
+
+finish:
+  *value = value_of(type, text, start, i);
   return 0;
 
 truncated:
@@ -326,48 +418,105 @@ truncated:
 too_deep:
   code = NOVA_ERR_JSON_DEPTH;
 failed:
-  *at = (struct nova_fault_at){code, (size_t)(q - text)};
+  *at = (struct nova_fault_at){code, i};
+  return code;
+#undef ENDS
+#undef SKIP_SPACE
+#undef STRING
+}
+
+static __attribute__((noinline)) int
+scan_guarded(struct nova_json *j, const char *text, size_t i, size_t n,
+             unsigned outer, struct nova_json_value *value,
+             struct nova_fault_at *at, struct nova__json_members *members) {
+  return scan(j, text, i, n, outer, value, at, members, true);
+}
+
+static __attribute__((noinline)) int
+scan_any(struct nova_json *j, const char *text, size_t i, size_t n,
+         struct nova_json_value *value, struct nova_fault_at *at,
+         struct nova__json_members *members) {
+  return scan(j, text, i, n, 0, value, at, members, false);
+}
+
+static void begin(struct nova_json *j, const char *text, size_t n) {
+  nova__keys_begin(&j->keys, text, n);
+  nova__marks_begin(&j->marks, text, n);
+}
+
+static int fail(struct nova_fault_at *at, int code, size_t offset) {
+  *at = (struct nova_fault_at){code, offset};
   return code;
 }
 
-/* Both kinds of scan, from the argument check to the check for duplicates that
- * may have been put off. */
-static inline __attribute__((always_inline)) int
-scan_all(struct nova_json *j, const char *p, size_t n,
-         struct nova_json_value *value, struct nova_fault_at *at,
-         struct nova__json_members *members) {
-  struct nova_json_value v = {NOVA_JSON_NONE, {NULL, 0}};
-  struct nova_fault_at f = {0, 0};
-  int err;
-  if (n > j->max_text) {
-    f = (struct nova_fault_at){NOVA_ERR_LIMIT, j->max_text};
-    err = f.code;
-  } else {
-    nova__keys_begin(&j->keys, p, n);
-    err = scan(j, n != 0 ? p : "", n, &v, &f, members);
-    size_t offset;
-    if (j->keys.sorting && nova__keys_finish(&j->keys, &offset)) {
-      /* All keys stand before whatever else was found. */
-      f = (struct nova_fault_at){NOVA_ERR_JSON_DUPLICATE_KEY, offset - 1};
-      err = f.code;
-      v = (struct nova_json_value){NOVA_JSON_NONE, {NULL, 0}};
-    }
-  }
-  if (value != NULL)
-    *value = v;
-  if (at != NULL)
-    *at = f;
+/* From the argument check to the check for duplicates that may have been put
+ * off. */
+static int scan_all(struct nova_json *j, const char *text, size_t n,
+                    struct nova_json_value *value, struct nova_fault_at *at,
+                    struct nova__json_members *members) {
+  if (n > j->max_text)
+    return fail(at, NOVA_ERR_LIMIT, j->max_text);
+  size_t first = skip_space(text, 0, n), last = n, offset;
+  if (first == n)
+    return fail(at, NOVA_ERR_JSON_EMPTY, n);
+  while (nova__json_space(text[last - 1]))
+    last--;
+  begin(j, text, n);
+  bool guarded = n >= GUARDED && (text[first] == '{' || text[first] == '[') &&
+                 (text[last - 1] == '}' || text[last - 1] == ']');
+  int err = guarded ? scan_guarded(j, text, first, n, 0, value, at, members)
+                    : scan_any(j, text, first, n, value, at, members);
+  /* All keys stand before whatever else was found. */
+  if (j->keys.sorting && nova__keys_finish(&j->keys, &offset))
+    return fail(at, NOVA_ERR_JSON_DUPLICATE_KEY, offset - 1);
+  if (err != 0)
+    return err;
+  size_t end = (size_t)(value->text.p - text) + value->text.n;
+  end = skip_space(text, end, n);
+  if (end < n)
+    return fail(at, no_end(text, text + end, text + n, true), end);
+  return 0;
+}
+
+bool nova__json_fits(const struct nova_json *j, size_t n) {
+  return n <= j->max_text;
+}
+
+size_t nova__json_object(struct nova_json *j, const char *text, size_t n,
+                         size_t i) {
+  struct nova_json_value value;
+  struct nova_fault_at at;
+  size_t offset;
+  if (n < GUARDED)
+    return 0;
+  begin(j, text, n);
+  if (scan_guarded(j, text, i, n, 1, &value, &at, NULL) != 0 ||
+      (j->keys.sorting && nova__keys_finish(&j->keys, &offset)))
+    return 0;
+  return i + value.text.n;
+}
+
+static const struct nova_json_value none = {NOVA_JSON_NONE, {NULL, 0}};
+
+int nova__json_scan(struct nova_json *j, const char *p, size_t n,
+                    struct nova_json_value *value, struct nova_fault_at *at,
+                    struct nova__json_members *members) {
+  if (members != NULL)
+    members->kept = members->total = 0;
+  int err = scan_all(j, p, n, value, at, members);
+  if (err != 0)
+    *value = none;
   return err;
 }
 
 int nova_json_check(struct nova_json *j, const char *p, size_t n,
                     struct nova_json_value *value, struct nova_fault_at *at) {
-  return scan_all(j, p, n, value, at, NULL);
-}
-
-int nova__json_scan(struct nova_json *j, const char *p, size_t n,
-                    struct nova_json_value *value, struct nova_fault_at *at,
-                    struct nova__json_members *members) {
-  members->kept = members->total = 0;
-  return scan_all(j, p, n, value, at, members);
+  struct nova_json_value v;
+  struct nova_fault_at f = {0, 0};
+  int err = nova__json_scan(j, p, n, &v, &f, NULL);
+  if (value != NULL)
+    *value = v;
+  if (at != NULL)
+    *at = f;
+  return err;
 }

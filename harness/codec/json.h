@@ -57,7 +57,7 @@ void nova_json_free(struct nova_json *j);
 int nova_json_check(struct nova_json *j, const char *p, size_t n,
                     struct nova_json_value *value, struct nova_fault_at *at);
 
-/* --- reading validated text ------------------------------------------------ */
+/* --- reading validated text ----------------------------------------------- */
 
 /* Walks over the members of an object or the elements of an array. */
 struct nova_json_iter {

@@ -15,30 +15,43 @@ struct nova__json_member {
 /* The members of the outermost object, recorded while the text is scanned.
  * The first NOVA__JSON_FIRST are kept whatever they are, later ones only if
  * |wanted| says so; |wanted| may accept at most NOVA__JSON_WANTED names, and
- * names are unique, so that the room always suffices. */
+ * names are unique, so that the room always suffices, with one place more for
+ * the member that is being read. */
 #define NOVA__JSON_FIRST  8
 #define NOVA__JSON_WANTED 32
 
 struct nova__json_members {
   bool (*wanted)(const struct nova__json_member *m);
   size_t kept, total;
-  struct nova__json_member m[NOVA__JSON_FIRST + NOVA__JSON_WANTED];
+  struct nova__json_member m[NOVA__JSON_FIRST + NOVA__JSON_WANTED + 1];
 };
 
-/* Keeps the member that now is complete, if it may be wanted. */
-static inline void nova__json_record(struct nova__json_members *members,
-                                     const struct nova__json_member *m) {
+/* Keeps the member that was written to |m|, behind those kept so far, if it may
+ * be wanted. Returns the place for the next one. */
+static inline struct nova__json_member *
+nova__json_record(struct nova__json_members *members,
+                  struct nova__json_member *m) {
   members->total++;
-  if (members->kept < NOVA__JSON_FIRST ||
-      (members->kept < NOVA__JSON_FIRST + NOVA__JSON_WANTED &&
-       members->wanted(m)))
-    members->m[members->kept++] = *m;
+  if (members->kept >= NOVA__JSON_FIRST && !members->wanted(m))
+    return m;
+  members->kept++;
+  return m + 1;
 }
 
 /* nova_json_check() that records the members too. */
 int nova__json_scan(struct nova_json *j, const char *p, size_t n,
                     struct nova_json_value *value, struct nova_fault_at *at,
                     struct nova__json_members *members);
+
+/* Whether the scanner takes texts of |n| bytes. */
+bool nova__json_fits(const struct nova_json *j, size_t n);
+
+/* Passes over the object that begins at text[i] and stands inside another one.
+ * |n|: fits; the last byte of the text is '}' and is none of the object's.
+ * Returns the index behind it, or 0 where it is wrong: nova__json_scan() of
+ * the whole text then tells what and where. */
+size_t nova__json_object(struct nova_json *j, const char *text, size_t n,
+                         size_t i);
 
 /* Passes over the rest of a string, from |q| within it. Returns its closing
  * quotation mark; NULL with |at| set where it is wrong. Sets |escaped| where a

@@ -3,10 +3,10 @@
 #include "codec/json_internal.h"
 
 size_t nova__keys_slots(size_t n) {
-  size_t slots = 16;
-  while (slots < n / 2 + n % 2)
-    slots *= 2;
-  return slots;
+  if (n <= 32)
+    return 16;
+  /* The next power of two from n / 2 on, n / 2 rounded up. */
+  return (size_t)1 << (64 - __builtin_clzll((n + 1) / 2 - 1));
 }
 
 void nova__keys_init(struct nova__keys *k, struct nova__key *slot,
@@ -30,20 +30,22 @@ void nova__keys_begin(struct nova__keys *k, const char *text, size_t n) {
   k->sorting = false;
 }
 
-/* Feeds the unescaped characters in the same pieces as nova__keys_hash(). */
-uint64_t nova__keys_hash_escaped(uint64_t h, const char *key, const char *end) {
-  char piece[20];
+/* Gives what nova__keys_hash() gives for the unescaped characters. */
+uint64_t nova__keys_hash_escaped(uint64_t h, const char *key) {
+  char piece[36];
   size_t n = 0;
   while (*key != '"') {
     n += nova__json_char(&key, piece + n);
-    if (n > 16) {
-      h = nova__keys_hash(h, piece, 16, piece + 16);
-      memcpy(piece, piece + 16, 4);
+    if (n > 32) {
+      /* More than 16 follow the first 16: they are no part of the last ones. */
+      h = nova__keys_mix(h, nova__keys_load8(piece),
+                         nova__keys_load8(piece + 8));
+      h ^= h >> 32;
+      memmove(piece, piece + 16, n - 16);
       n -= 16;
     }
   }
-  (void)end;
-  return nova__keys_hash(h, piece, n, piece + n);
+  return nova__keys_hash(h, piece, n);
 }
 
 static const char *characters(const struct nova__keys *k, struct nova__key e) {
@@ -58,6 +60,7 @@ static void collect(struct nova__keys *k) {
       k->slot[n++] = k->slot[i];
   k->collected = n;
   k->sorting = true;
+  k->base = 0;
 }
 
 /* Equal keys are few in the table: without escapes they are equal byte for byte

@@ -38,7 +38,7 @@ struct nova__keys {
   size_t n;
   uint32_t mask; /* of the part that this text uses */
   unsigned shift;
-  uint32_t base; /* slots with an older number are free */
+  uint32_t base; /* slots with an older number are free; 0 while sorting */
   uint32_t last; /* the number given out last */
   size_t budget;
   bool sorting;
@@ -65,56 +65,71 @@ static inline uint32_t nova__keys_object(struct nova__keys *k) {
 /* The slow half of nova__keys_add(). */
 bool nova__keys_collide(struct nova__keys *k, struct nova__key key, size_t n,
                         uint32_t at);
-uint64_t nova__keys_hash_escaped(uint64_t h, const char *key, const char *end);
+uint64_t nova__keys_hash_escaped(uint64_t h, const char *key);
 
 /* The last duplicate check of a text whose keys are collected. Returns whether
  * there is one and sets the offset of the first character of the first key
  * that repeats an earlier one. */
 bool nova__keys_finish(struct nova__keys *k, size_t *offset);
 
+/* Multiply-shift: the upper bits of the result are the good ones. */
 static inline uint64_t nova__keys_mix(uint64_t h, uint64_t a, uint64_t b) {
-  h = (h ^ a) * UINT64_C(0x9e3779b97f4a7c15);
-  h ^= h >> 32;
-  h = (h ^ b) * UINT64_C(0xd6e8feb86659fd93);
-  return h ^ h >> 32;
+  return (h ^ a) * UINT64_C(0x9e3779b97f4a7c15) +
+         b * UINT64_C(0xd6e8feb86659fd93);
 }
 
-/* Mixes in |n| bytes in pieces of 16, the last one filled up with zeros. Reads
- * only bytes before |end|. */
-static inline uint64_t nova__keys_hash(uint64_t h, const char *key, size_t n,
-                                       const char *end) {
-  static const unsigned char keep[32] = {255, 255, 255, 255, 255, 255,
-                                         255, 255, 255, 255, 255, 255,
-                                         255, 255, 255, 255};
-  uint64_t w[2], m[2];
-  for (; n > 16; key += 16, n -= 16) {
-    memcpy(w, key, 16);
-    h = nova__keys_mix(h, w[0], w[1]);
+static inline uint64_t nova__keys_load8(const char *p) {
+  uint64_t w;
+  memcpy(&w, p, 8);
+  return w;
+}
+
+static inline uint32_t nova__keys_load4(const char *p) {
+  uint32_t w;
+  memcpy(&w, p, 4);
+  return w;
+}
+
+/* Mixes in the |n| bytes at |p|, in pieces of 16; the last one overlaps the one
+ * before it, so that nothing around the key is read. */
+static inline uint64_t nova__keys_hash(uint64_t h, const char *p, size_t n) {
+  if (n >= 8) {
+    const char *last = p + n - 8, *first = p;
+    if (n > 16) {
+      for (; n > 16; p += 16, n -= 16) {
+        h = nova__keys_mix(h, nova__keys_load8(p), nova__keys_load8(p + 8));
+        h ^= h >> 32;
+      }
+      first = last - 8;
+    }
+    return nova__keys_mix(h, nova__keys_load8(first), nova__keys_load8(last));
   }
-  if (end - key >= 16) {
-    memcpy(w, key, 16);
-    memcpy(m, keep + 16 - n, 16);
-    return nova__keys_mix(h, w[0] & m[0], w[1] & m[1]);
-  }
-  w[0] = w[1] = 0;
-  memcpy(w, key, n);
-  return nova__keys_mix(h, w[0], w[1]);
+  if (n >= 4)
+    return nova__keys_mix(h, nova__keys_load4(p), nova__keys_load4(p + n - 4));
+  if (n == 0)
+    return nova__keys_mix(h, 0, 0);
+  return nova__keys_mix(h, (unsigned char)p[0],
+                        (uint64_t)(unsigned char)p[n / 2] << 8 |
+                            (unsigned char)p[n - 1]);
 }
 
 /* Adds a key of an object.
- * |key|, |n|: its characters as they stand in the text.
+ * |text|: what nova__keys_begin() was given.
+ * |key|, |n|: where in it the key's characters stand.
  * Returns false if the object has it already. */
-static inline bool nova__keys_add(struct nova__keys *k, uint32_t object,
-                                  const char *key, size_t n, bool escaped) {
-  uint64_t h = object * UINT64_C(0xa0761d6478bd642f);
-  if (escaped)
-    h = nova__keys_hash_escaped(h, key, k->text + k->n);
-  else
-    h = nova__keys_hash(h, key, n, k->text + k->n);
+static inline __attribute__((always_inline)) bool
+nova__keys_add(struct nova__keys *k, uint32_t object, const char *text,
+               size_t key, size_t n, bool escaped) {
+  uint64_t h;
+  struct nova__key new = {object, (uint32_t)key};
+  if (!escaped) {
+    h = nova__keys_hash(object, text + key, n);
+  } else {
+    h = nova__keys_hash_escaped(object, text + key);
+    new.offset |= NOVA__KEY_ESCAPED;
+  }
   uint32_t at = (uint32_t)(h >> k->shift);
-  struct nova__key new = {object, (uint32_t)(key - k->text) |
-                                      (escaped ? NOVA__KEY_ESCAPED : 0)};
-  if (k->slot[at].object >= k->base || k->sorting)
+  if (k->slot[at].object >= k->base)
     return nova__keys_collide(k, new, n, at);
   k->slot[at] = new;
   return true;

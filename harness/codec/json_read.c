@@ -182,20 +182,25 @@ bool nova_json_is_integer(struct nova_json_value v) {
 }
 
 bool nova_json_int64(struct nova_json_value v, int64_t *out) {
-  if (!nova_json_is_integer(v))
+  if (v.type != NOVA_JSON_NUMBER)
     return false;
-  bool minus = *v.text.p == '-';
-  /* Counted downwards, where one number more fits. */
-  int64_t sum = 0;
-  for (size_t i = minus ? 1 : 0; i < v.text.n; i++) {
-    int digit = v.text.p[i] - '0';
-    if (sum < (INT64_MIN + digit) / 10)
+  const char *q = v.text.p, *end = v.text.p + v.text.n;
+  bool minus = *q == '-';
+  if (minus)
+    q++;
+  /* No zeros stand in front, so that 20 digits are too many; 19 fit in 64
+   * bits. */
+  if (end - q > 19)
+    return false;
+  uint64_t sum = 0;
+  for (; q < end; q++) {
+    if (!nova__json_digit(*q))
       return false;
-    sum = sum * 10 - digit;
+    sum = sum * 10 + (uint64_t)(*q - '0');
   }
-  if (!minus && sum == INT64_MIN)
+  if (sum > (uint64_t)INT64_MAX + minus)
     return false;
-  *out = minus ? sum : -sum;
+  *out = minus ? (int64_t)(0 - sum) : (int64_t)sum;
   return true;
 }
 

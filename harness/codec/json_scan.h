@@ -29,83 +29,108 @@ static inline bool nova__json_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* Whether all eight bytes of a word are plain. The top bit is set of every byte
+ * that is not; a borrow out of such a byte may set others too. */
+static inline bool nova__json_plain_word(uint64_t w) {
+  const uint64_t ones = UINT64_C(0x0101010101010101);
+  uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+  uint64_t bad = w | (w - ones * 0x20) | (quote - ones) | (slash - ones);
+  return (bad & ones * 0x80) == 0;
+}
+
+#if NOVA__SSE2
+/* One bit for each byte that is not plain. */
+static inline unsigned nova__json_not_plain(__m128i v) {
+  __m128i bad = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+  bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+  /* Compared as signed bytes, those from 0x80 are below the space too. */
+  bad = _mm_or_si128(bad, _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));
+  return (unsigned)_mm_movemask_epi8(bad);
+}
+#endif
+
 /* The first byte of q[0..end) that is not plain, or |end|. */
-static inline const char *nova__json_skip_plain_bytes(const char *q,
-                                                      const char *end) {
+static inline const char *nova__json_skip_plain(const char *q,
+                                                const char *end) {
+#if NOVA__SSE2
+  for (; end - q >= 16; q += 16) {
+    unsigned bad =
+        nova__json_not_plain(_mm_loadu_si128((const __m128i *)(const void *)q));
+    if (bad != 0)
+      return q + __builtin_ctz(bad);
+  }
+#else
+  for (uint64_t w; end - q >= 8; q += 8) {
+    memcpy(&w, q, 8);
+    if (!nova__json_plain_word(w))
+      break;
+  }
+#endif
   while (q < end && nova__json_plain(*q))
     q++;
   return q;
 }
 
-/* The same, eight bytes at once. The top bit is set of every byte that is not
- * plain; a borrow out of such a byte can set that of the byte above it too, so
- * the word that stops the loop is looked at byte by byte. */
-static inline const char *nova__json_skip_plain_words(const char *q,
-                                                      const char *end) {
-  const uint64_t ones = UINT64_C(0x0101010101010101);
-  while (end - q >= 8) {
-    uint64_t w;
-    memcpy(&w, q, 8);
-    uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
-    uint64_t bad = w | (w - ones * 0x20) | (quote - ones) | (slash - ones);
-    if ((bad & ones * 0x80) != 0)
-      break;
-    q += 8;
-  }
-  return nova__json_skip_plain_bytes(q, end);
-}
-
-static inline const char *nova__json_skip_plain(const char *q,
-                                                const char *end) {
+/* The length of the number at text[i] if it has no exponent and ends within 16
+ * bytes. 0 where it is another one, or a wrong one: the caller then looks byte
+ * by byte. |n|: of the text, at least 16; a byte that is no digit stands at its
+ * end. */
+static inline size_t nova__json_short_number(const char *text, size_t i,
+                                             size_t n) {
 #if NOVA__SSE2
-  while (end - q >= 16) {
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)q);
-    __m128i bad = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
-    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    /* Compared as signed bytes, those from 0x80 are below the space too. */
-    bad = _mm_or_si128(bad, _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));
-    unsigned mask = (unsigned)_mm_movemask_epi8(bad);
-    if (mask != 0)
-      return q + __builtin_ctz(mask);
-    q += 16;
-  }
-#endif
-  return nova__json_skip_plain_words(q, end);
-}
-
-/* Passes over a number without exponent that ends, with the byte behind it,
- * within 16 bytes. NULL where it is another one, a wrong one, or too near to
- * |end|: the caller then looks byte by byte. */
-static inline const char *nova__json_short_number(const char *q,
-                                                  const char *end) {
-#if NOVA__SSE2
-  if (end - q < 16)
-    return NULL;
-  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)q);
+  /* Near the end of the text the 16 bytes begin before the number. */
+  size_t from = i < n - 16 ? i : n - 16;
+  const char *q = text + i;
+  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text + from));
   v = _mm_subs_epu8(_mm_sub_epi8(v, _mm_set1_epi8('0')), _mm_set1_epi8(9));
-  unsigned digits =
-      (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
-  /* Bit 16 stands for "not a digit", so that every count is defined. */
-  unsigned other = ~digits;
+  /* One bit for each byte that is no digit; those above make every count
+   * defined. */
+  unsigned other =
+      ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
+  other >>= i - from;
   unsigned minus = *q == '-';
   unsigned whole = (unsigned)__builtin_ctz(other >> minus);
   unsigned at = minus + whole;
-  if (whole == 0 || at >= 16 || (q[minus] == '0' && whole > 1))
-    return NULL;
-  if (q[at] == '.') {
-    unsigned fraction = (unsigned)__builtin_ctz(other >> (at + 1));
-    at += 1 + fraction;
-    if (fraction == 0 || at >= 16)
-      return NULL;
-  }
-  if (q[at] == 'e' || q[at] == 'E')
-    return NULL;
-  return q + at;
+  if (whole == 0 || at >= 16 || (whole > 1 && q[minus] == '0'))
+    return 0;
+  /* Whether there is a fraction is as good as random: no branch on it. */
+  unsigned point = q[at] == '.';
+  unsigned fraction = (unsigned)__builtin_ctz(other >> (at + point));
+  if (point > fraction)
+    return 0;
+  at += point + (fraction & (0u - point));
+  if (at >= 16)
+    return 0;
+  return (q[at] | 0x20) == 'e' ? 0 : at;
 #else
-  (void)q;
-  (void)end;
-  return NULL;
+  (void)text;
+  (void)i;
+  (void)n;
+  return 0;
 #endif
+}
+
+/* Eight digits at |p| as a number; false where they are not all digits. */
+static inline bool nova__json_eight_digits(const char *p, uint32_t *out) {
+  uint64_t w;
+  memcpy(&w, p, 8);
+  const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0);
+  if (((w & high) | ((w + UINT64_C(0x0606060606060606)) & high) >> 4) !=
+      UINT64_C(0x3333333333333333))
+    return false;
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  /* Pairs of digits, then pairs of pairs, then those. */
+  w = (w & UINT64_C(0x0f0f0f0f0f0f0f0f)) * 2561 >> 8;
+  w = (w & UINT64_C(0x00ff00ff00ff00ff)) * 6553601 >> 16;
+  *out = (uint32_t)((w & UINT64_C(0x0000ffff0000ffff)) *
+                        UINT64_C(42949672960001) >>
+                    32);
+#else
+  *out = 0;
+  for (int i = 0; i < 8; i++)
+    *out = *out * 10 + (uint32_t)(p[i] - '0');
+#endif
+  return true;
 }
 
 #endif
