@@ -34,9 +34,9 @@ struct source {
 
 static void complain(struct source *s, size_t at, const char *message,
                      const char *detail) {
-  /* The column counts bytes from the node's first; a quoted scalar starts one
-   * further. */
-  unsigned column = s->node->column + (unsigned)at + (s->node->plain ? 0 : 1);
+  /* The column counts bytes from the node's first, which stands behind the
+   * quotation mark of a quoted scalar. */
+  unsigned column = s->node->column + (unsigned)at;
   nova_diag_add(s->diag, s->file, s->node->line, column, "%s%s", message,
                 detail);
 }
@@ -242,7 +242,7 @@ static struct nova_pattern *expression(struct source *s, unsigned depth) {
   if (p == NULL)
     return NULL;
   p->name = nova_arena_copy(s->arena, name.p, name.n);
-  p->column += (unsigned)start + (s->node->plain ? 0 : 1);
+  p->column += (unsigned)start;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     if (nova_view_is(name, kinds[k])) {
       p->kind = NOVA_PATTERN_KIND;

@@ -1,0 +1,220 @@
+/* Scripts that must fail, each with the exact message and its place. */
+#include "conversation/catalog.h"
+
+#include <criterion/criterion.h>
+
+#define REQUIREMENTS                                                           \
+  "requirements:\n"                                                            \
+  "- {id: S-1, section: '1', binds: server, level: must, basis: stated, en: "  \
+  "a, zh: b, judge: c}\n"                                                      \
+  "- {id: S-2, section: '1', binds: server, level: may, basis: stated, en: "   \
+  "a, zh: b, judge: c}\n"                                                      \
+  "- {id: D-1, section: '1', binds: device, level: must, basis: stated, en: "  \
+  "a, zh: b, judge: c}\n"
+
+#define HEAD                                                                   \
+  "conversation: tcp-x\n"                                                      \
+  "title: {en: a, zh: b}\n"                                                    \
+  "transport: tcp\n"                                                           \
+  "steps:\n"                                                                   \
+  "- device: connect\n"
+
+static struct nova_catalog catalog;
+static struct nova_diag diag;
+
+static int load(const char *file, const char *text) {
+  struct nova_spec_file f = {file, text, strlen(text)};
+  return nova_catalog_add(&catalog, &f, &diag);
+}
+
+static void setup(void) {
+  nova_catalog_init(&catalog, NULL);
+  nova_diag_init(&diag, NULL);
+  cr_assert_eq(load("requirements.yaml", REQUIREMENTS), 0, "%s",
+               nova_buf_cstr(&diag.text));
+}
+
+static void teardown(void) {
+  nova_catalog_free(&catalog);
+  nova_diag_free(&diag);
+}
+
+static const struct {
+  const char *text, *message;
+} bad[] = {
+    {"", "x.yaml:1:1: the file is empty\n"},
+    {"steps: []\n",
+     "x.yaml:1:1: expected one of the keys conversation, fragment, rules, "
+     "requirements\n"},
+    {"conversation: Tcp\n",
+     "x.yaml:1:15: an id has small letters, digits and hyphens\n"},
+    {"conversation: tcp-x\nconversation: tcp-y\n",
+     "x.yaml:2:1: the key \"conversation\" stands here twice\n"},
+    {"conversation: &a tcp-x\n",
+     "x.yaml:1:18: anchors and tags are not used in these files\n"},
+    {"conversation: tcp-x\ntitel: a\n",
+     "x.yaml:2:1: unknown key \"titel\"\n"},
+    {"conversation: tcp-x\ntitle: a\ntransport: tcp\n",
+     "x.yaml:1:1: a conversation needs conversation, title, transport and "
+     "steps\n"},
+    {"conversation: tcp-x\ntitle: a\ntransport: udp\nsteps: [{wait: 1s}]\n",
+     "x.yaml:3:12: unknown transport \"udp\"\n"},
+    {HEAD "- nobody: send\n",
+     "x.yaml:6:3: who acts? expected one of device, server, platform, wait, "
+     "any_of, play\n"},
+    {HEAD "- server: connect\n",
+     "x.yaml:6:11: the device connects, never the server\n"},
+    {HEAD "- device: dance\n",
+     "x.yaml:6:11: expected connect, send, close, half_close, reset, repeat, "
+     "stop, silent or open\n"},
+    {HEAD "- device: send\n",
+     "x.yaml:6:3: what is sent? expected message, messages or raw\n"},
+    {HEAD "- device: send\n  message: {type: ping}\n  raw: x\n",
+     "x.yaml:6:3: only one of message, messages and raw\n"},
+    {HEAD "- device: send\n  mesage: {type: ping}\n",
+     "x.yaml:7:3: \"mesage\" does not go with this step\n"},
+    {HEAD "- device: send\n  on: other\n  message: {type: ping}\n",
+     "x.yaml:7:7: the connection \"other\" was not opened before\n"},
+    {HEAD "- server: send\n  message: {type: pong}\n  verifies: [S-9]\n",
+     "x.yaml:8:14: there is no requirement \"S-9\"\n"},
+    {HEAD "- server: send\n  message: {type: pong}\n  verifies: [D-1]\n",
+     "x.yaml:6:3: D-1 does not bind the server\n"},
+    {HEAD "- server: silent\n  verifies: [S-1]\n",
+     "x.yaml:6:3: for how long? expected for: SPAN\n"},
+    {HEAD "- server: silent\n  for: 1s\n",
+     "x.yaml:6:3: which requirement does this check? expected verifies, "
+     "relies_on or observes\n"},
+    {HEAD "- server: close\n  within: 10\n  verifies: [S-1]\n",
+     "x.yaml:7:13: expected \" * \" and a timer after the factor, or a unit\n"},
+    {HEAD "- server: close\n  within: 2s + $idle\n  verifies: [S-1]\n",
+     "x.yaml:7:16: no such timer (see timers in specs/README.md)\n"},
+    {HEAD "- server: close\n  early: [S-1]\n  verifies: [S-1]\n",
+     "x.yaml:6:3: early: needs not_before:\n"},
+    {HEAD "- server: close\n  from: hello\n  verifies: [S-1]\n",
+     "x.yaml:6:3: from: no step before this one has as: hello\n"},
+    {HEAD "- device: send\n  message: {type: ping, device_id: $devise.id}\n",
+     "x.yaml:7:36: $devise.id means nothing here: neither a credential nor a "
+     "step before this one\n"},
+    {HEAD "- device: send\n  message: {type: $}\n",
+     "x.yaml:7:19: expected a name after \"$\"; \"$$\" stands for the "
+     "character itself\n"},
+    {HEAD "- device: send\n  message: {type: '$prefix(\"a'}\n",
+     "x.yaml:7:28: the quotation mark is not closed\n"},
+    {HEAD "- device: send\n  raw: {hex: 0g}\n",
+     "x.yaml:7:14: expected pairs of hexadecimal digits\n"},
+    {HEAD "- device: send\n  message: {type: ping}\n  verifies: [D-1]\n"
+          "  segments: bytes\n",
+     "x.yaml:6:3: the harness does this itself: nothing is checked\n"},
+    {HEAD "- device: reset\n- server: send\n  message: {type: pong}\n",
+     "x.yaml:1:1: no side can play this: a step of each side is for the "
+     "harness only, or awaits something and names no requirement\n"},
+    {HEAD "- platform: explode\n  device: $device\n",
+     "x.yaml:6:3: there is no hook \"explode\"\n"},
+    {HEAD "- platform: send_command\n  device: $device\n",
+     "x.yaml:6:3: send_command needs command: and params:\n"},
+    {HEAD "- any_of:\n  - - server: close\n      verifies: [S-1]\n",
+     "x.yaml:7:3: expected 2 to 8 branches, each a list of steps\n"},
+    {HEAD "- play: hello\n",
+     "x.yaml:6:3: there is no fragment \"hello\"\n"},
+    {HEAD "- server: close\n  verifies: [S-1]\n  probe: perhaps\n",
+     "x.yaml:8:10: expected true or false\n"},
+    {HEAD "- server: close\n  verifies: [S-1]\n  needs: [hook:dance]\n",
+     "x.yaml:8:11: expected hook:NAME with a hook of the profile, not "
+     "\"hook:dance\"\n"},
+    {"rules:\n- {rule: r, of: server, every: line, verifies: D-1}\n",
+     "x.yaml:2:48: D-1 does not bind the server\n"},
+    {"rules:\n- {rule: r, of: server, every: hour, verifies: S-1}\n",
+     "x.yaml:2:32: unknown every \"hour\"\n"},
+    {"requirements:\n- {id: S-1, section: '1', binds: server, level: must, "
+     "basis: stated, en: a, zh: b, judge: c}\n",
+     "x.yaml:2:3: the requirement S-1 stands twice\n"},
+    {"requirements:\n- {id: S-3, section: '1', binds: cloud, level: must, "
+     "basis: stated, en: a, zh: b, judge: c}\n",
+     "x.yaml:2:34: unknown binds \"cloud\"\n"},
+    {"a: [1\n", NULL}, /* the parser's own words */
+};
+
+Test(load, scripts_that_must_fail, .init = setup, .fini = teardown) {
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    nova_diag_free(&diag);
+    cr_expect_neq(load("x.yaml", bad[i].text), 0, "accepted:\n%s", bad[i].text);
+    const char *said = nova_buf_cstr(&diag.text);
+    if (bad[i].message == NULL)
+      cr_expect(strncmp(said, "x.yaml:", 7) == 0, "%s", said);
+    else
+      cr_expect_str_eq(said, bad[i].message, "for:\n%s\nsaid:     %sexpected: %s",
+                       bad[i].text, said, bad[i].message);
+  }
+}
+
+static const char good[] =
+    "conversation: tcp-good\n"
+    "title: {en: a, zh: b}\n"
+    "transport: tcp\n"
+    "cases:\n"
+    "  one: {key: $device.key, n: 3}\n"
+    "  two: {key: {a: 1}, n: 4}\n"
+    "steps:\n"
+    "- device: connect\n"
+    "- play: hello\n"
+    "  with: {who: $other}\n"
+    "- device: send\n"
+    "  message: {type: ping, k: $case.key, t: 'n$case.n'}\n"
+    "- server: send\n"
+    "  message: {type: pong}\n"
+    "  verifies: S-1\n";
+
+static const char hello[] = "fragment: hello\n"
+                            "arguments: [who, on]\n"
+                            "steps:\n"
+                            "- device: send\n"
+                            "  on: $arg.on\n"
+                            "  message: {type: auth, device_id: $arg.who.id}\n";
+
+Test(load, cases_and_fragments, .init = setup, .fini = teardown) {
+  cr_assert_eq(load("f.yaml", hello), 0, "%s", nova_buf_cstr(&diag.text));
+  cr_assert_eq(load("g.yaml", good), 0, "%s", nova_buf_cstr(&diag.text));
+  cr_assert_eq(catalog.script_count, 2);
+  const struct nova_script *s = nova_catalog_script(&catalog, "tcp-good-one");
+  cr_assert_not_null(s);
+  cr_assert_str_eq(s->base, "tcp-good");
+  cr_assert_eq(s->devices, 2, "$other needs a second device");
+  cr_assert(s->harness[NOVA_ROLE_DEVICE]);
+  cr_assert_not(s->harness[NOVA_ROLE_SERVER]);
+  cr_assert_eq(s->step_count, 4);
+  cr_assert(nova_ids_have(&s->verifies, "S-1"));
+  const struct nova_pattern *m = s->steps->next->next->messages;
+  cr_assert_eq(m->child->next->kind, NOVA_PATTERN_REF);
+  cr_assert_str_eq(m->child->next->name, "device.key");
+  cr_assert(nova_view_is(m->child->next->next->json, "\"n3\""));
+  s = nova_catalog_script(&catalog, "tcp-good-two");
+  cr_assert_eq(s->steps->next->next->messages->child->next->kind,
+               NOVA_PATTERN_OBJECT);
+}
+
+Test(load, coverage_is_computed, .init = setup, .fini = teardown) {
+  cr_assert_eq(load("f.yaml", hello), 0);
+  cr_assert_eq(load("g.yaml", good), 0);
+  nova_catalog_check_coverage(&catalog, &diag);
+  cr_assert_str_eq(nova_buf_cstr(&diag.text),
+                   "requirements.yaml:3:1: no conversation and no rule "
+                   "verifies S-2\n"
+                   "requirements.yaml:4:1: no conversation and no rule "
+                   "verifies D-1\n");
+}
+
+/* Whatever is cut off or changed: a message, never a crash. */
+Test(load, damaged_files, .init = setup, .fini = teardown) {
+  cr_assert_eq(load("f.yaml", hello), 0);
+  char text[sizeof good];
+  for (size_t i = 0; i < sizeof good - 1; i++) {
+    for (unsigned k = 0; k < 4; k++) {
+      memcpy(text, good, sizeof good);
+      text[i] = "\0{:'"[k];
+      struct nova_spec_file f = {"x.yaml", text, sizeof good - 1};
+      if (nova_catalog_add(&catalog, &f, &diag) == 0)
+        catalog.scripts = NULL; /* ids may stand twice otherwise */
+      nova_diag_free(&diag);
+    }
+  }
+}
