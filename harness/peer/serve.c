@@ -3,9 +3,6 @@
 #include "peer/connmap.h"
 #include "peer/control.h"
 
-/* Listeners of the transport. */
-enum { DEVICES = 1, CONTROLS = 2 };
-
 /* Answers that wait for a control connection to read them. */
 #define CONTROL_PENDING 100
 
@@ -190,7 +187,7 @@ static void on_control(struct nova_serve *v, struct conn *c,
  */
 
 static void on_accepted(struct nova_serve *v, const struct nova_event *e) {
-  bool control = e->listener == CONTROLS;
+  bool control = e->listener == NOVA_SERVE_CONTROL;
   struct conn *c = v->dead ? NULL : add(v, e->id, control);
   if (c == NULL)
     v->t->ops->close(v->t, e->id, true);
@@ -286,10 +283,10 @@ struct nova_serve *nova_serve_new(struct nova_transport *transport,
   v->options = *options;
   nova__connmap_init(&v->map, options->mem);
   const struct nova_transport_ops *ops = transport->ops;
-  if (ops->listen(transport, DEVICES, options->host, options->port, &v->port,
-                  why) != 0 ||
+  if (ops->listen(transport, NOVA_SERVE_DEVICES, options->host, options->port,
+                  &v->port, why) != 0 ||
       (options->control_host != NULL &&
-       ops->listen(transport, CONTROLS, options->control_host,
+       ops->listen(transport, NOVA_SERVE_CONTROL, options->control_host,
                    options->control_port, &v->control_port, why) != 0)) {
     nova_serve_free(v);
     return NULL;

@@ -22,6 +22,9 @@
 /* Control connections at a time. */
 #define NOVA_SERVE_CONTROLS 64
 
+/* The listeners that it opens, as the transport's events name them. */
+enum { NOVA_SERVE_DEVICES = 1, NOVA_SERVE_CONTROL = 2 };
+
 struct nova_serve_options {
   const struct nova_mem *mem; /* NULL: the C library's */
   const char *host;           /* where devices connect */
@@ -48,7 +51,8 @@ struct nova_serve *nova_serve_new(struct nova_transport *transport,
                                   const struct nova_serve_options *options,
                                   const char **why);
 
-/* Closes every connection. NULL is ignored. */
+/* Closes every connection; the transport must not run on with the handler of a
+ * nova_serve that is gone. NULL is ignored. */
 void nova_serve_free(struct nova_serve *v);
 
 /* The ports that were bound; 0 for no control address. */

@@ -86,3 +86,72 @@ Test(fault, each_breaks_what_it_says_1) {
 Test(fault, each_breaks_what_it_says_2) {
   check_faults(1, 2);
 }
+
+/* A server that stood still goes on where it stopped: what came meanwhile is
+ * handled, timers count from there, ends of streams are noticed. */
+Test(fault, a_hang_ends) {
+  static char block[60000];
+  struct rig r;
+  memset(block, 'x', sizeof block);
+  rig_start(&r, NOVA_FAULT_HANGS_LONG_LINE);
+  size_t other = rig_accept(&r), bad = rig_accept(&r);
+  rig_say(&r, other, AUTH(ID_A, KEY_A));
+  (void)rig_take(&r, other);
+  rig_say(&r, bad, AUTH(ID_B, KEY_B));
+  for (int i = 0; i < 9; i++)
+    rig_feed(&r, bad, block, sizeof block);
+  nova_ts until = r.now + NOVA_FAULT_HANGS_FOR;
+  cr_assert_eq(nova_server_next_deadline(r.s), until);
+  rig_say(&r, other, PING(ID_A) PING(ID_A));
+  nova_server_eof(r.s, bad, r.now);
+  size_t fresh = rig_accept(&r);
+  rig_run(&r, until - 1);
+  cr_assert_eq(r.conn[other].in.len, 0);
+  cr_assert_not(r.conn[bad].closed);
+  rig_run(&r, until);
+  cr_assert_eq(rig_await(&r, other, 0), RIG_LINE);
+  cr_assert_eq(rig_await(&r, other, 0), RIG_LINE);
+  cr_assert(r.conn[bad].closed);
+  rig_run(&r, until + 10 * NOVA_SEC);
+  cr_assert_eq(r.conn[fresh].ended, until + 10 * NOVA_SEC);
+  rig_stop(&r);
+}
+
+/* While a slow success is on its way nothing overtakes it. */
+Test(fault, a_slow_auth_keeps_the_order) {
+  struct rig r;
+  rig_start(&r, NOVA_FAULT_AUTH_SLOW);
+  size_t c = rig_accept(&r);
+  rig_say(&r, c, AUTH(ID_A, KEY_A) PING(ID_A));
+  rig_say(&r, c, PING(ID_A));
+  nova_server_eof(r.s, c, r.now);
+  rig_run(&r, 6 * NOVA_SEC - 1);
+  cr_assert_eq(r.conn[c].in.len, 0);
+  rig_run(&r, 6 * NOVA_SEC);
+  static const enum nova_msg_kind order[] = {NOVA_MSG_AUTH_RESULT,
+                                             NOVA_MSG_PONG, NOVA_MSG_PONG};
+  for (size_t i = 0; i < 3; i++) {
+    cr_assert_eq(rig_await(&r, c, 0), RIG_LINE);
+    cr_assert_eq(r.msg.kind, order[i]);
+  }
+  cr_assert(r.conn[c].closed);
+  rig_stop(&r);
+}
+
+/* How long late answers take is an option. */
+Test(fault, late_is_an_option) {
+  struct nova_fault_set set = {{0}};
+  struct rig r;
+  nova_fault_add(&set, NOVA_FAULT_PONG_LATE);
+  rig_start_with(
+      &r, &(struct nova_server_options){.faults = &set, .late = 2 * NOVA_SEC});
+  size_t c = rig_accept(&r);
+  rig_say(&r, c, AUTH(ID_A, KEY_A));
+  (void)rig_take(&r, c);
+  rig_say(&r, c, PING(ID_A));
+  rig_run(&r, 2 * NOVA_SEC - 1);
+  cr_assert_eq(r.conn[c].in.len, 0);
+  rig_run(&r, 2 * NOVA_SEC);
+  cr_assert_neq(r.conn[c].in.len, 0);
+  rig_stop(&r);
+}

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct fake {
   struct nova_transport base; /* first */
@@ -383,4 +384,69 @@ Test(serve, freeing_closes_everything) {
   cr_assert(strstr(log, "close 5\n") && strstr(log, "close 100\n"));
   nova_server_free(x.s);
   nova_serve_free(NULL);
+}
+
+/* Every n-th allocation fails, of the glue and of the server alike. */
+struct failing {
+  struct nova_mem mem;
+  size_t calls, fail_at;
+  long live;
+};
+
+static void *fail_realloc(void *p, size_t n, void *user) {
+  struct failing *f = user;
+  if (++f->calls == f->fail_at)
+    return NULL;
+  f->live += p == NULL;
+  return realloc(p, n);
+}
+
+static void fail_free(void *p, void *user) {
+  ((struct failing *)user)->live -= p != NULL;
+  free(p);
+}
+
+static void play(struct failing *f) {
+  const char *why = NULL;
+  struct scene x = {.t.base.ops = &fake_ops, .t.refuse_port = 1};
+  struct nova_credential device = {{ID_A, sizeof ID_A - 1},
+                                   {KEY_A, sizeof KEY_A - 1}};
+  x.s = nova_server_new(&(struct nova_server_options){
+      .mem = &f->mem, .devices = &device, .device_count = 1});
+  if (x.s == NULL)
+    return;
+  x.v = nova_serve_new(
+      &x.t.base, x.s,
+      &(struct nova_serve_options){
+          .mem = &f->mem, .host = "localhost", .control_host = "localhost"},
+      &why);
+  if (x.v != NULL) {
+    for (uint64_t id = 5; id < 30; id++) {
+      event(&x, NOVA_EVENT_ACCEPTED, id, 0, NULL);
+      event(&x, NOVA_EVENT_BYTES, id, 0, AUTH(ID_A, KEY_A) "{\"type\"");
+      event(&x, NOVA_EVENT_BYTES, id, 0, "}\n" PING(ID_A));
+      event(&x, NOVA_EVENT_SENT, id, 0, NULL);
+    }
+    event(&x, NOVA_EVENT_ACCEPTED, 100, 0, NULL);
+    event(&x, NOVA_EVENT_BYTES, 100, 0, "{\"do\":");
+    event(&x, NOVA_EVENT_BYTES, 100, 0, "\"connections\"}\n");
+    event(&x, NOVA_EVENT_EOF, 5, 0, NULL);
+    x.t.base.handler.expire(x.t.base.handler.user, 180 * NOVA_SEC);
+  } else {
+    cr_assert_str_eq(why, "out of memory");
+  }
+  scene_stop(&x);
+}
+
+Test(serve, every_allocation_may_fail) {
+  struct failing f = {.mem = {fail_realloc, fail_free, &f}};
+  play(&f);
+  cr_assert_eq(f.live, 0);
+  size_t total = f.calls;
+  for (size_t n = 1; n <= total; n++) {
+    f.calls = 0;
+    f.fail_at = n;
+    play(&f);
+    cr_assert_eq(f.live, 0, "allocation %zu of %zu leaked", n, total);
+  }
 }
