@@ -358,11 +358,11 @@ static void profile_init(struct nova_profile *p, struct nova_arena *a) {
   p->tcp = (struct nova_address){"127.0.0.1", 9000};
   p->mqtt = (struct nova_address){"::1", 1883};
   p->devices = 3;
-  p->device = NOVA_NEW_ARRAY(a, struct nova_credential, 3);
-  p->device[0] = (struct nova_credential){"DEV-000001", SAMPLE_KEY};
-  p->device[1] = (struct nova_credential){"DEV-000002", SAMPLE_OTHER};
-  p->device[2] = (struct nova_credential){"DEV-000003", SAMPLE_SHORT};
-  p->platform = (struct nova_credential){"platform", SAMPLE_PASSWORD};
+  p->device = NOVA_NEW_ARRAY(a, struct nova_login, 3);
+  p->device[0] = (struct nova_login){"DEV-000001", SAMPLE_KEY};
+  p->device[1] = (struct nova_login){"DEV-000002", SAMPLE_OTHER};
+  p->device[2] = (struct nova_login){"DEV-000003", SAMPLE_SHORT};
+  p->platform = (struct nova_login){"platform", SAMPLE_PASSWORD};
   p->max_connections = 8;
   p->transports_given = true;
   p->transport[0] = p->transport[1] = true;
