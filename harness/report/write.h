@@ -21,6 +21,17 @@ char *nova__duration(nova_ts t, char out[32]);
 /* "2026-11-22T14:00:00Z". */
 char *nova__rfc3339(uint64_t unix_ns, char out[32]);
 
+/* Appends the payload of an entry for a person: masked, as text that is safe to
+ * show or as hexadecimal digits, of at most |columns| columns.
+ * |place|, |places|: of this entry. */
+int nova__entry_text(const struct nova_entry *e,
+                     const struct nova_masked *place, size_t places,
+                     size_t columns, struct nova_buf *out);
+
+/* Whose event it is: "device", "server", "platform", "harness". */
+const char *nova__actor_name(const struct nova_entry *e,
+                             enum nova_role subject);
+
 /* What an event is called in the file. |how|: of a "closed", else NULL. */
 const char *nova__event_name(const struct nova_entry *e, const char **how);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "report/results_json.h"
+#include "report/text.h"
 
 #include <openssl/evp.h>
 
@@ -22,12 +23,13 @@ const char *nova__event_name(const struct nova_entry *e, const char **how) {
     return "closed";
   case NOVA_ENTRY_HOOK: return "hook";
   case NOVA_ENTRY_NOTE: return "note";
+  case NOVA_ENTRY_LAG: return "lag";
   }
   return "note";
 }
 
-static const char *actor_name(const struct nova_entry *e,
-                              enum nova_role subject) {
+const char *nova__actor_name(const struct nova_entry *e,
+                             enum nova_role subject) {
   /* A close is told apart by its side, so that must be right. */
   if (e->kind == NOVA_ENTRY_EOF || e->kind == NOVA_ENTRY_RESET)
     return nova_role_names[subject];
@@ -193,6 +195,32 @@ static void write_payload(struct nova_json_out *o, const struct nova_entry *e,
     write_places(o, &some);
 }
 
+int nova__entry_text(const struct nova_entry *e,
+                     const struct nova_masked *place, size_t places,
+                     size_t columns, struct nova_buf *out) {
+  struct pieces p = {e, place, places, 0, 0, e->bytes.n};
+  bool text = is_text(p);
+  /* No character takes more than 4 bytes a column, combining ones apart. */
+  if (p.cut > 4 * columns)
+    p.cut = cut_at(&p, 4 * columns, text);
+  struct nova_buf all;
+  nova_buf_init(&all, out->mem, 16 * columns + 16 * places + 64);
+  int err = 0;
+  struct piece piece;
+  while (err == 0 && next_piece(&p, &piece)) {
+    if (text || piece.masked)
+      err = nova_buf_append(&all, piece.bytes.p, piece.bytes.n);
+    for (size_t i = 0; !text && !piece.masked && i < piece.bytes.n; i++)
+      err = nova_buf_printf(&all, "%02x", (unsigned char)piece.bytes.p[i]);
+  }
+  if (err == 0 && p.cut < e->size)
+    err = nova_buf_puts(&all, "...");
+  if (err == 0)
+    err = nova_safe_put(out, nova_buf_view(&all), columns);
+  nova_buf_free(&all);
+  return err;
+}
+
 static void write_entry(struct nova_json_out *o, const struct nova_entry *e,
                         const struct nova_masked *place, size_t places,
                         enum nova_role subject, bool whole) {
@@ -200,12 +228,12 @@ static void write_entry(struct nova_json_out *o, const struct nova_entry *e,
   nova_jo_open(o, '{', true);
   nova_jo_key(o, "t");
   nova_jo_seconds(o, e->t);
-  if (e->since != e->t) {
-    nova_jo_key(o, "since");
+  if (e->since != e->t || e->kind == NOVA_ENTRY_LAG) {
+    nova_jo_key(o, e->kind == NOVA_ENTRY_LAG ? "error_s" : "since");
     nova_jo_seconds(o, e->since);
   }
   nova_jo_key(o, "from");
-  nova_jo_string(o, actor_name(e, subject));
+  nova_jo_string(o, nova__actor_name(e, subject));
   nova_jo_key(o, "event");
   nova_jo_string(o, event);
   if (e->connection != 0) {

@@ -269,6 +269,9 @@ static void binary(struct writer *w, bool clean) {
   event(w, NOVA_SEC + 1, NOVA_ENTRY_REFUSED, NOVA_ACTOR_DEVICE,
         nova_view_of("connection refused"))
       ->code = -1;
+  event(w, NOVA_SEC + 2, NOVA_ENTRY_LAG, NOVA_ACTOR_NOBODY,
+        (struct nova_view){NULL, 0})
+      ->since = 750000;
   checks(w, 1);
   w->c->check[0] = pass("TCP-ERR-02", 4, NOVA_SEC, 5);
   w->c->check[0].verdict = NOVA_VERDICT_INCONCLUSIVE;
