@@ -241,6 +241,14 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     }
     enum nova_role judged = s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE
                                                           : NOVA_ROLE_SERVER;
+    /* That it is accepted is the server's part of a connect: a harness that is
+     * the server has nothing to judge there. */
+    if (s->verb == NOVA_VERB_CONNECT && s->verifies.n != 0 &&
+        nova_catalog_requirement(c->l->catalog, s->verifies.id[0])->binds ==
+            NOVA_ROLE_SERVER) {
+      judged = NOVA_ROLE_SERVER;
+      c->script->harness[NOVA_ROLE_SERVER] = false;
+    }
     check_binds(c, s, &s->verifies, judged);
     check_binds(c, s, &s->early, judged);
     check_binds(c, s, &s->observes, judged);
@@ -249,6 +257,8 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     charge(c, &s->observes);
     check_refs(c, s->messages);
     check_refs(c, s->pad_to);
+    for (const struct nova_raw *r = s->raw; r != NULL; r = r->next)
+      check_refs(c, r->json);
     check_refs(c, s->command);
     check_refs(c, s->params);
     check_refs(c, s->output);

@@ -30,7 +30,7 @@ static const struct {
 };
 
 #define JUDGING                                                                \
-  " on verifies early relies_on presupposes observes probe needs "
+  " on verifies early relies_on presupposes observes probe needs unless "
 
 static bool listed(const char *keys, const char *key) {
   char padded[64];
@@ -135,10 +135,16 @@ static bool number(struct nova_loader *l, const struct nova_node *n,
   return true;
 }
 
-/* One piece: text, {text: ..., times: n} or {hex: ..., times: n}. */
+static struct nova_pattern *pattern(struct nova_loader *l,
+                                    const struct nova_node *n) {
+  return nova_pattern_compile(n, l->file, l->arena, l->diag);
+}
+
+/* One piece: text, {text: ..., times: n}, {hex: ..., times: n} or
+ * {json: ..., times: n}. */
 static struct nova_raw *raw_piece(struct nova_loader *l,
                                   const struct nova_node *n) {
-  static const char *const keys[] = {"text", "hex", "times", NULL};
+  static const char *const keys[] = {"text", "hex", "json", "times", NULL};
   struct nova_raw *r = NOVA_NEW(l->arena, struct nova_raw);
   if (r == NULL)
     return NULL;
@@ -149,10 +155,12 @@ static struct nova_raw *raw_piece(struct nova_loader *l,
   }
   const struct nova_node *text = nova_node_get(n, "text");
   const struct nova_node *bytes = nova_node_get(n, "hex");
+  const struct nova_node *json = nova_node_get(n, "json");
   const struct nova_node *times = nova_node_get(n, "times");
-  if (n->kind != NOVA_NODE_MAP || (text == NULL) == (bytes == NULL)) {
-    nova__complain(l, n, "expected text, {text: ...} or {hex: ...}, each with "
-                         "times: if wanted");
+  if (n->kind != NOVA_NODE_MAP ||
+      (text != NULL) + (bytes != NULL) + (json != NULL) != 1) {
+    nova__complain(l, n, "expected text, {text: ...}, {hex: ...} or "
+                         "{json: ...}, each with times: if wanted");
     return NULL;
   }
   if (!nova__known_keys(l, n, keys) ||
@@ -160,6 +168,8 @@ static struct nova_raw *raw_piece(struct nova_loader *l,
     return NULL;
   if (bytes != NULL)
     return hex(l, bytes, &r->bytes) ? r : NULL;
+  if (json != NULL)
+    return (r->json = pattern(l, json)) != NULL ? r : NULL;
   r->bytes = (struct nova_view){text->text, text->len};
   return r;
 }
@@ -176,11 +186,6 @@ static bool raw(struct nova_loader *l, const struct nova_node *n,
     link = &(*link)->next;
   }
   return true;
-}
-
-static struct nova_pattern *pattern(struct nova_loader *l,
-                                    const struct nova_node *n) {
-  return nova_pattern_compile(n, l->file, l->arena, l->diag);
 }
 
 static bool messages(struct nova_loader *l, const struct nova_node *n,
@@ -302,9 +307,11 @@ static bool judging(struct nova_loader *l, const struct nova_node *n,
   const struct nova_node *probe = nova_node_get(n, "probe");
   const struct nova_node *hazard = nova_node_get(n, "hazard");
   const struct nova_node *needs = nova_node_get(n, "needs");
+  const struct nova_node *unless = nova_node_get(n, "unless");
   return (probe == NULL || nova__flag(l, probe, &s->probe)) &&
          (hazard == NULL || nova__flag(l, hazard, &s->hazard)) &&
-         (needs == NULL || nova__needs(l, needs, &s->needs));
+         (needs == NULL || nova__needs(l, needs, &s->needs)) &&
+         (unless == NULL || nova__needs(l, unless, &s->unless));
 }
 
 /* The connection's index, a new one where it was not named before. */

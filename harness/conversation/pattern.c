@@ -144,6 +144,8 @@ static int write_call(const struct nova_pattern *p, struct nova_scope *scope,
     nova_buf_puts(why, "$not() only checks, it makes no value");
     return NOVA_ERR_ARGUMENT;
   }
+  if (strcmp(p->name, "exactly") == 0)
+    return nova_pattern_write(p->child, scope, out, why);
   struct nova_buf json, text;
   nova_buf_init(&json, scope->mem, MOST_BYTES);
   nova_buf_init(&text, scope->mem, MOST_BYTES);
@@ -379,6 +381,8 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
   case NOVA_PATTERN_CALL:
     if (strcmp(p->name, "not") == 0)
       nova_buf_puts(out, "anything but ");
+    else if (strcmp(p->name, "exactly") == 0)
+      nova_buf_puts(out, "exactly ");
     else if (strcmp(p->name, "one_of") != 0)
       nova_buf_printf(out, "%s of ", p->name);
     for (const struct nova_pattern *c = p->child; c != NULL; c = c->next) {

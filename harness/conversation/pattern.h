@@ -10,6 +10,7 @@
  *     $not(x) $one_of(x, y)                 alternatives (for checking)
  *     $prefix(x) $last_changed(x) $other_case(x) $with(x, "tail")
  *     $string(n)                            made from another value
+ *     {$exactly: VALUE}                     equal as JSON: no member more
  *     $$text                                the string "$text" */
 #ifndef NOVA_CONVERSATION_PATTERN_H
 #define NOVA_CONVERSATION_PATTERN_H

@@ -145,25 +145,79 @@ static void blanks(struct source *s) {
 
 static struct nova_pattern *expression(struct source *s, unsigned depth);
 
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The escape at s->at, a backslash, as UTF-8 in |out|. Returns the bytes there, 0
+ * with a message. */
+static size_t escape(struct source *s, char out[4]) {
+  static const char names[] = "\"\\nrt", means[] = "\"\\\n\r\t";
+  const char *t = s->text + s->at;
+  size_t left = s->n - s->at;
+  const char *simple =
+      left > 1 && t[1] != '\0' ? strchr(names, t[1]) : NULL;
+  if (simple != NULL) {
+    out[0] = means[simple - names];
+    s->at += 2;
+    return 1;
+  }
+  uint32_t cp = 0;
+  size_t digits = 0;
+  while (left > 1 && t[1] == 'u' && digits < 4 && digits + 2 < left &&
+         hex_digit(t[2 + digits]) >= 0)
+    cp = cp << 4 | (uint32_t)hex_digit(t[2 + digits++]);
+  if (digits == 4 && (cp < 0xd800 || cp > 0xdfff)) {
+    s->at += 6;
+    return nova_utf8_put(cp, out);
+  }
+  complain(s, s->at,
+           "expected \\\", \\\\, \\n, \\r, \\t or \\u and four hexadecimal "
+           "digits (no surrogate)",
+           "");
+  return 0;
+}
+
+/* A string in quotation marks with JSON's escapes; s->at is at the opening
+ * mark. */
+static struct nova_pattern *quoted(struct source *s) {
+  size_t first = s->at++, n = 0;
+  char *text = nova_arena_alloc(s->arena, s->n - s->at + 1);
+  if (text == NULL)
+    return NULL;
+  while (s->at < s->n && s->text[s->at] != '"') {
+    if (s->text[s->at] != '\\') {
+      text[n++] = s->text[s->at++];
+      continue;
+    }
+    /* No escape is shorter than what it stands for. */
+    char utf8[4];
+    size_t bytes = escape(s, utf8);
+    if (bytes == 0)
+      return NULL;
+    memcpy(text + n, utf8, bytes);
+    n += bytes;
+  }
+  if (s->at == s->n) {
+    complain(s, first, "the quotation mark is not closed", "");
+    return NULL;
+  }
+  s->at++;
+  return literal(s, text, n, true);
+}
+
 /* An argument: another expression, a quoted string, a number, true, false,
  * null. */
 static struct nova_pattern *argument(struct source *s, unsigned depth) {
   blanks(s);
   if (s->at < s->n && s->text[s->at] == '$')
     return expression(s, depth + 1);
-  if (s->at < s->n && s->text[s->at] == '"') {
-    size_t first = ++s->at;
-    while (s->at < s->n && s->text[s->at] != '"')
-      s->at++;
-    if (s->at == s->n) {
-      complain(s, first - 1, "the quotation mark is not closed", "");
-      return NULL;
-    }
-    struct nova_pattern *p =
-        literal(s, s->text + first, s->at - first, true);
-    s->at++;
-    return p;
-  }
+  if (s->at < s->n && s->text[s->at] == '"')
+    return quoted(s);
   size_t first = s->at;
   while (s->at < s->n && s->text[s->at] != ',' && s->text[s->at] != ')' &&
          s->text[s->at] != ' ')
@@ -290,6 +344,13 @@ struct nova_pattern *nova_pattern_compile(const struct nova_node *node,
                                            : NOVA_PATTERN_LIST);
   if (p == NULL)
     return NULL;
+  if (node->kind == NOVA_NODE_MAP && node->count == 1 &&
+      strcmp(node->child->key->text, "$exactly") == 0) {
+    p->kind = NOVA_PATTERN_CALL;
+    p->name = "exactly";
+    p->child = nova_pattern_compile(node->child, file, arena, diag);
+    return p->child != NULL ? p : NULL;
+  }
   struct nova_pattern **link = &p->child;
   for (const struct nova_node *c = node->child; c != NULL; c = c->next) {
     *link = nova_pattern_compile(c, file, arena, diag);

@@ -59,6 +59,7 @@ struct nova__conn {
   nova_ts partial; /* when the bytes of an unfinished line began to wait */
   size_t lost_entry;
   bool authenticated;
+  bool as_other; /* its last auth named the other device */
   bool half_closed;
   unsigned unsent; /* sends that were not reported back yet */
 };
@@ -84,6 +85,7 @@ struct nova__sending {
   bool by_byte;
   nova_ts pause, next;
   bool active, waiting; /* waiting: for SENT of the last piece */
+  nova_ts give_up; /* waiting: until then; the subject does not read */
   struct nova__moment moment;
 };
 

@@ -135,7 +135,8 @@ static bool compose(struct nova_player *p, const struct nova_step *s,
   }
   for (const struct nova_raw *r = s->raw; r != NULL && err == 0; r = r->next)
     for (uint32_t i = 0; i < r->times && err == 0; i++)
-      err = nova_buf_append(out, r->bytes.p, r->bytes.n);
+      err = r->json != NULL ? nova_pattern_write(r->json, &scope, out, &why)
+                            : nova_buf_append(out, r->bytes.p, r->bytes.n);
   if (err == NOVA_ERR_ARGUMENT) {
     const char *text = nova_buf_cstr(&why);
     nova__break(p, NOVA_VERDICT_NOT_APPLICABLE, "step %u: %s", s->number,
@@ -181,6 +182,23 @@ static void send_piece(struct nova_player *p, const struct nova_step *s) {
   out->at = end;
   out->next = NOVA_TS_NONE;
   out->waiting = true;
+  out->give_up = nova_ts_add(
+      p->now, p->o.profile->timers.span[NOVA_TIMER_response_timeout]);
+}
+
+/* Whether the step authenticates as the other device. */
+static bool auth_of_other(const struct nova_step *s) {
+  bool auth = false, other = false;
+  for (const struct nova_pattern *m = s->messages; m != NULL; m = m->next)
+    for (const struct nova_pattern *c = m->child; c != NULL; c = c->next) {
+      if (c->member == NULL)
+        continue;
+      auth |= strcmp(c->member, "type") == 0 &&
+              c->kind == NOVA_PATTERN_LITERAL &&
+              nova_view_is(c->json, "\"auth\"");
+      other |= c->kind == NOVA_PATTERN_REF && strcmp(c->name, "other.id") == 0;
+    }
+  return auth && other;
 }
 
 /* The subject ended the connection: nothing more can be sent on it. */
@@ -219,6 +237,7 @@ static bool do_send(struct nova_player *p, const struct nova_step *s) {
       return true;
     nova__name(p, s, (struct nova__moment){p->now, p->now}, kept);
     nova__drop_answers(c);
+    c->as_other |= auth_of_other(s);
     out->at = 0;
     out->pause = s->pause != NULL
                      ? nova_span_value(s->pause, &p->o.profile->timers)
@@ -497,7 +516,8 @@ static void ping_all(struct nova_player *p) {
       continue;
     char line[512];
     struct nova_msg m = {.kind = NOVA_MSG_PING, .present = 3};
-    m.u.ping.device_id = nova_string_of(p->device.id);
+    m.u.ping.device_id =
+        nova_string_of(c->as_other ? p->other.id : p->device.id);
     m.u.ping.timestamp =
         (int64_t)((p->o.unix_ns + p->now) / NOVA_SEC);
     size_t n = 0;
@@ -597,8 +617,9 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
 
 nova_ts nova__do_deadline(const struct nova_player *p) {
   nova_ts d = p->job_pending ? p->job_keep : NOVA_TS_NONE;
-  if (p->sending.active && !p->sending.waiting &&
-      p->sending.at < p->sending.bytes.len)
+  if (p->sending.active && p->sending.waiting)
+    d = nova_ts_min(d, p->sending.give_up);
+  else if (p->sending.active && p->sending.at < p->sending.bytes.len)
     d = nova_ts_min(d, p->sending.next);
   for (size_t i = 0; i < p->repeats; i++)
     d = nova_ts_min(d, p->repeat[i].next);
@@ -609,6 +630,12 @@ void nova__do_expire(struct nova_player *p, nova_ts now) {
   if (p->job_pending && p->job_keep <= now)
     ping_all(p);
   struct nova__sending *out = &p->sending;
+  /* A subject that does not read holds nothing up: what is awaited next tells
+   * what becomes of it. */
+  if (out->active && out->waiting && out->give_up <= now) {
+    out->active = false;
+    out->moment.t = now;
+  }
   if (out->active && !out->waiting && out->at < out->bytes.len &&
       out->next <= now && p->step != NULL)
     send_piece(p, p->step);

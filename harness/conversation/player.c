@@ -290,8 +290,11 @@ static void enter(struct nova_player *p, const struct nova_step *any,
   p->step = b->steps;
 }
 
-/* Lacking a hook, a step is left out and what it would have checked is open. */
+/* Lacking a hook, a step is left out and what it would have checked is open. One
+ * that only stands in for a hook is left out where there is that hook. */
 static bool lacks(struct nova_player *p, const struct nova_step *s) {
+  if ((s->unless & p->o.hooks) != 0)
+    return true;
   uint32_t missing = s->needs & ~p->o.hooks;
   if (missing == 0)
     return false;
@@ -555,7 +558,7 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     c->asked = e->since;
     c->last_out = e->t;
     c->lost = c->partial = NOVA_TS_NONE;
-    c->refused = c->authenticated = c->half_closed = false;
+    c->refused = c->authenticated = c->as_other = c->half_closed = false;
     p->connected_ever = true;
     if (c->framing)
       nova_line_free(&c->line);

@@ -55,6 +55,7 @@ enum nova_how { NOVA_HOW_ANY, NOVA_HOW_FIN, NOVA_HOW_RST };
 /* One piece of raw bytes, |times| times. */
 struct nova_raw {
   struct nova_view bytes;
+  struct nova_pattern *json; /* not NULL: a value, in place of |bytes| */
   uint32_t times;
   struct nova_raw *next;
 };
@@ -120,6 +121,7 @@ struct nova_step {
                   earlier check of the conversation counts as passed */
   bool hazard; /* sends what may crash a careless subject */
   uint32_t needs; /* bit 1 << enum nova_hook: skipped where one is not given */
+  uint32_t unless; /* likewise: skipped where one is given */
 
   /* ANY_OF */
   struct nova_branch *branches;
