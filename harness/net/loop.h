@@ -5,9 +5,10 @@
  * Times are CLOCK_MONOTONIC in nanoseconds and never run backwards for a user:
  * neither now() nor the |t| of its events. BYTES carry the time at which the
  * last of them reached the machine, as the kernel stamped it; where it gives
- * none, and for everything else, it is the time at which the loop woke up. A
- * stamp older than what the user was told before is moved up to that. SENT is
- * when the kernel had taken the last byte, not when it left the machine.
+ * none (also in the first milliseconds of the first loop), and for everything
+ * else, it is the time at which the loop woke up. A stamp older than what the
+ * user was told before is moved up to that. SENT is when the kernel had taken
+ * the last byte, not when it left the machine.
  *
  * Timers have the resolution of a millisecond and are late, never early.
  * Sockets that are ready are read before expire() is called: bytes that came in

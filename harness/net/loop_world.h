@@ -91,6 +91,7 @@ struct nova_loop {
   bool stopped, bounded;
   size_t lookups, processes; /* what nova_loop_free() waits for */
   int spare_fd;              /* given up to refuse a connection politely */
+  int stamp_fd;              /* keeps the kernel stamping what arrives */
   nova_ts began;             /* of the present run */
   nova_ts polled;            /* when the loop woke up, 0: not asked yet */
   int64_t real_minus_mono; /* Unix time less our time; and whether the system's

@@ -63,7 +63,7 @@ static bool dies_soon(long pid) {
 
 #define JOB_TEST(name)                                                         \
   static void name(struct world *w);                                           \
-  Test(job, name, .timeout = 60) {                                             \
+  Test(job, name) {                                                            \
     struct world w;                                                            \
     world_open_loop(&w);                                                       \
     name(&w);                                                                  \

@@ -10,7 +10,7 @@
   Test(simulated, name) {                                                      \
     on_sim(name);                                                              \
   }                                                                            \
-  Test(real, name, .timeout = 60) {                                            \
+  Test(real, name) {                                                           \
     on_loop(name);                                                             \
   }                                                                            \
   static void name(struct world *w)
