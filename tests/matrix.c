@@ -97,8 +97,12 @@ static int one_fault(enum nova_fault f, bool verbose) {
     const char *id = r->requirement[i].requirement->id;
     bool failed = r->requirement[i].verdict == NOVA_VERDICT_FAIL;
     bool breaks = among(info->breaks, id);
-    size_t n;
-    if (breaks && !failed) {
+    size_t n = strlen(id);
+    /* The first id has to be caught; the others may be, since a garbled message
+     * can be taken for a missing one. */
+    bool first = strncmp(info->breaks, id, n) == 0 &&
+                 (info->breaks[n] == ' ' || info->breaks[n] == '\0');
+    if (first && !failed) {
       n = strlen(missed);
       snprintf(missed + n, sizeof missed - n, " %s", id);
       result |= 1;
