@@ -403,7 +403,8 @@ closing: /* at a closing bracket */
     m->value_escaped = false;
     m = nova__json_record(members, m);
   }
-  /* Here even a guarded text can end: "[[]". */
+  /* Here even a guarded text can end: "[[] ". */
+  i = skip_space(text, i, n);
   if (i == n)
     goto truncated;
   goto next;
