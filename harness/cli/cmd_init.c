@@ -1,0 +1,108 @@
+#include "cli/commands.h"
+#include "cli/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char head[] =
+    "# A profile of novaprobe: what is tested, and with what. Everything but the\n"
+    "# first line may be left out. Options of the command line override it.\n"
+    "# Durations: 250ms, 10s, 3min. ${NAME} is taken from the environment, so that\n"
+    "# no key has to stand here. Relative paths start at this file's folder.\n"
+    "novaprobe: 1\n";
+
+static const char server[] =
+    "subject: server\n"
+    "name: My server 1.0            # shown in the report\n"
+    "\n"
+    "# Where it listens.\n"
+    "tcp: 127.0.0.1:9000\n"
+    "# mqtt: 127.0.0.1:1883\n"
+    "# mqtts: 127.0.0.1:8883\n"
+    "\n"
+    "# Credentials that it knows. With one almost everything can be tested, with\n"
+    "# several the run is as short as its longest conversation.\n"
+    "devices:\n"
+    "  - {id: DEV-000001, key: change-me-1}\n"
+    "  - {id: DEV-000002, key: change-me-2}\n"
+    "  # - {id: DEV-000003, key: \"${KEY_3}\"}     # from the environment\n"
+    "  # - {id: DEV-000004, key_file: key4.txt}  # from a file\n"
+    "\n"
+    "# How many connections it tolerates at once; left out: any number.\n"
+    "# max_connections: 8\n"
+    "\n"
+    "# Timers other than the guide's, where a test build has shorter ones.\n"
+    "# timers: {auth_timeout: 10s, heartbeat: 60s, idle_timeout: 180s,\n"
+    "#          response_timeout: 5s, hook_timeout: 10s, late_tolerance: 1s}\n"
+    "\n"
+    "# Commands that make the platform act, started without a shell in this file's\n"
+    "# folder; their environment has NOVA_DEVICE_ID and, for send_command,\n"
+    "# NOVA_COMMAND and NOVA_PARAMS (JSON). What needs one that is not given is\n"
+    "# reported as not tested.\n"
+    "# hooks:\n"
+    "#   send_command: ./ctl command\n"
+    "#   reset_key: ./ctl reset       # prints the new key\n"
+    "#   deactivate: ./ctl deactivate\n"
+    "#   activate: ./ctl activate\n"
+    "#   read_data: ./ctl data        # prints the last values, a JSON object\n"
+    "\n"
+    "# Known failures: requirement id, reason and, if wanted, 'until 2027-03-31'.\n"
+    "# expect: known-failures.txt\n";
+
+static const char device[] =
+    "subject: device\n"
+    "name: My device 1.0            # shown in the report\n"
+    "\n"
+    "# Where the harness listens for it.\n"
+    "tcp: 127.0.0.1:9000\n"
+    "# mqtt: 127.0.0.1:1883\n"
+    "# mqtts: 127.0.0.1:8883\n"
+    "\n"
+    "# The credential that it uses.\n"
+    "devices:\n"
+    "  - {id: DEV-000001, key: change-me-1}\n"
+    "\n"
+    "# Its timers, and how long to wait for what it does by itself.\n"
+    "# timers: {heartbeat: 60s, status_interval: 60s, reconnect_timeout: 60s,\n"
+    "#          data_interval: 180s, report_interval: never}\n"
+    "\n"
+    "# What it has; what is not declared is not applicable.\n"
+    "declares:\n"
+    "  transports: [tcp]\n"
+    "  # value_keys: [temperature, humidity]\n"
+    "  # actuators: {relay1: [\"OFF\", \"ON\"], led_brightness: 80}  # example values\n"
+    "\n"
+    "# Known failures: requirement id, reason and, if wanted, 'until 2027-03-31'.\n"
+    "# expect: known-failures.txt\n";
+
+/* A new file; one that is there is not touched. */
+static int create(const char *path, const char *body) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return errno == EEXIST
+               ? nova_wrong("%s is there already; it was not changed", path)
+               : nova_wrong("%s: %s", path, strerror(errno));
+  bool good = write(fd, head, sizeof head - 1) == (ssize_t)sizeof head - 1 &&
+              write(fd, body, strlen(body)) == (ssize_t)strlen(body);
+  int error = errno;
+  if (close(fd) == 0 && good)
+    return 0;
+  unlink(path);
+  return nova_broken("%s: %s", path, strerror(error));
+}
+
+int nova_cmd_init(const struct nova_options *o) {
+  const char *what = o->arg[0];
+  const char *body = strcmp(what, "server") == 0   ? server
+                     : strcmp(what, "device") == 0 ? device
+                                                   : NULL;
+  if (body == NULL)
+    return nova_wrong("init %s: expected server or device", what);
+  const char *path = nova_options_last(o, NOVA_OPT_OUTPUT);
+  if (path != NULL && strcmp(path, "-") != 0)
+    return create(path, body);
+  int status = nova_put(head, sizeof head - 1);
+  return status != 0 ? status : nova_put(body, strlen(body));
+}
