@@ -56,6 +56,7 @@ Test(junit, is_valid_whatever_the_subject_sent) {
   s.results.conversation[3].reason =
       "\x01\x1b]]>&<\xff\xef\xbf\xbe\xed\xa0\x80";
   struct nova_buf b = junit(&s);
+  sample_keep("junit.xml", nova_buf_view(&b));
   cr_assert_eq(validate(nova_buf_view(&b)), 0);
   const char *text = nova_buf_cstr(&b);
   cr_assert_not_null(

@@ -1,6 +1,7 @@
 #include "sample.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct nova_requirement catalog[] = {
@@ -473,4 +474,17 @@ void sample_init(struct sample *s, bool clean) {
 void sample_free(struct sample *s) {
   nova_mask_free(&s->mask);
   nova_arena_free(&s->arena);
+}
+
+void sample_keep(const char *name, struct nova_view v) {
+  const char *folder = getenv("NOVA_REPORT_OUT");
+  if (folder == NULL)
+    return;
+  char path[512];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *f = fopen(path, "wb");
+  if (f == NULL)
+    abort();
+  fwrite(v.p, 1, v.n, f);
+  fclose(f);
 }

@@ -29,6 +29,10 @@ void sample_free(struct sample *s);
 /* Fills summary and tallies from the requirements. */
 void sample_tally(struct nova_results *r);
 
+/* Writes |v| to the folder that NOVA_REPORT_OUT names, if it does: for the
+ * scripts that look at reports with other programs. */
+void sample_keep(const char *name, struct nova_view v);
+
 /* A view of a literal with its NULs. */
 #define BYTES(s) ((struct nova_view){(s), sizeof(s) - 1})
 

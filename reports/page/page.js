@@ -1,0 +1,356 @@
+"use strict";
+/* Draws the report from the results.json in this file. All of it that came from
+ * elsewhere goes into text nodes, never into markup. */
+(function () {
+  const raw = document.getElementById("results").textContent;
+  /* Seeds have 64 bits, numbers of this language 53. A name is found only where no
+   * string can be: inside one its quotation marks would be escaped. */
+  const results = JSON.parse(raw.replace(/([{,]\s*"seed": )(\d{16,})/g, '$1"$2"'));
+  const phrases = JSON.parse(document.getElementById("phrases").textContent);
+  const VERDICTS = ["pass", "fail", "inconclusive", "not_tested", "not_applicable"];
+  const LEVELS = ["must", "should", "may"];
+  const EVENTS_AT_ONCE = 200;
+  let lang = document.documentElement.lang === "zh" ? "zh" : "en";
+  const conversations = new Map(results.conversations.map((c) => [c.id, c]));
+
+  /* --- words ----------------------------------------------------------------- */
+
+  /* What would do something to the reader's screen is shown as \u202e. */
+  function visible(s) {
+    return String(s).replace(
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\uffff]/g,
+      (c) => (c < "\u0080" ? "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0")
+                           : "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0")));
+  }
+  function say(name, ...args) {
+    return phrases[lang][name].replace(/\{([1-4])\}/g, (_, n) => visible(args[n - 1]));
+  }
+  const verdict = (v) => say(v.toUpperCase());
+  function inLanguage(text) {
+    if (!text) return "";
+    return text[lang] || text.en || text.zh || "";
+  }
+  function seconds(s) {
+    let digits = 3;
+    if (s > 0 && s < 0.1) digits = Math.min(9, 3 + Math.ceil(-Math.log10(s) - 1));
+    /* Cut, not rounded: 179.9999 s is not 180 s. */
+    const scale = 10 ** digits;
+    return (Math.floor(s * scale + 1e-6) / scale).toFixed(digits) + " s";
+  }
+  function needs(q) {
+    const n = q.needs;
+    if (!n) return q.reason || say("NEEDS_NOTHING");
+    const word = n.replace(/^[a-z]+:/, "").split(" ")[0];
+    if (/^(second_device|a second credential)/.test(n)) return say("NEEDS_SECOND_DEVICE");
+    if (n.startsWith("platform")) return say("NEEDS_PLATFORM");
+    if (n === "tls" || n.startsWith("a TLS address")) return say("NEEDS_TLS");
+    if (n.startsWith("hook:")) return say("NEEDS_HOOK", word);
+    if (n.startsWith("declares:")) return say("NEEDS_DECLARES", word);
+    return n;
+  }
+
+  /* --- nodes ------------------------------------------------------------------- */
+
+  /* An element; a string among the children becomes a text node. */
+  function el(name, attributes, ...children) {
+    const node = document.createElement(name);
+    for (const key of Object.keys(attributes || {})) node.setAttribute(key, attributes[key]);
+    for (const child of children.flat()) {
+      if (child === null || child === undefined || child === "") continue;
+      node.append(child instanceof Node ? child : document.createTextNode(visible(child)));
+    }
+    return node;
+  }
+  function list(pairs) {
+    const dl = el("dl");
+    for (const [term, value, kind] of pairs)
+      if (value !== null && value !== undefined && value !== "")
+        dl.append(el("dt", {}, term), el("dd", kind ? { class: kind } : {}, value));
+    return dl;
+  }
+  function table(kind, heads, rows) {
+    return el("table", { class: kind },
+      el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))),
+      el("tbody", {}, rows));
+  }
+  function section(id, heading, ...children) {
+    return el("section", { id: id, "aria-labelledby": id + "-h" },
+      el("h2", { id: id + "-h" }, heading), ...children);
+  }
+  /* Filled when it is opened first: transcripts are long. */
+  function lazily(details, fill) {
+    details.addEventListener("toggle", () => {
+      if (details.open && fill) { details.append(fill()); fill = null; }
+    });
+    return details;
+  }
+
+  /* --- transcripts --------------------------------------------------------------- */
+
+  function hexDump(hex) {
+    const bytes = hex.match(/\*\*\*|[0-9a-f]{2}/g) || [];
+    const lines = [];
+    for (let i = 0; i < bytes.length; i += 8) {
+      const part = bytes.slice(i, i + 8);
+      const text = part.map((b) => {
+        if (b === "***") return b;
+        const c = parseInt(b, 16);
+        return c >= 0x20 && c < 0x7f ? String.fromCharCode(c) : ".";
+      }).join("");
+      lines.push(part.join(" ").padEnd(25) + text);
+    }
+    return lines.join("\n");
+  }
+  function what(e) {
+    let word;
+    if (e.event === "closed") word = say("CLOSED_" + e.how.toUpperCase());
+    else word = say(e.event.toUpperCase());
+    if (e.event === "lag") word += " " + seconds(e.error_s);
+    if (e.code !== undefined) word += " " + e.code;
+    if (e.bytes !== undefined) word += ", " + say("BYTES", e.bytes);
+    if (e.connection !== undefined && e.connection !== 1) word += ", " + say("CONNECTION", e.connection);
+    return word;
+  }
+  function payload(e) {
+    const nodes = [];
+    if (e.text !== undefined && e.text !== "") nodes.push(el("pre", {}, e.text));
+    if (e.hex !== undefined) nodes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
+    if (e.kept !== undefined)
+      nodes.push(el("div", { class: "what soft" }, say("CUT", e.bytes), e.sha256 ? " SHA-256 " + e.sha256 : ""));
+    return nodes;
+  }
+  function eventRow(e, shown) {
+    const box = el("div", {}, el("div", { class: "what " + e.from }, what(e)), payload(e));
+    const mine = e.event === "sent" || e.event === "received";
+    const cells = [el("td", { class: "when" }, e.t.toFixed(6))];
+    if (e.from === "device")
+      cells.push(el("td", {}, box), el("td", { class: "arrow device" }, mine || e.event === "closed" ? "→" : ""), el("td"));
+    else if (e.from === "server")
+      cells.push(el("td"), el("td", { class: "arrow server" }, mine || e.event === "closed" ? "←" : ""), el("td", {}, box));
+    else
+      cells.push(el("td", { colspan: "3" }, el("span", { class: "soft" }, say(e.from.toUpperCase()) + ": "), box));
+    return el("tr", shown ? { class: "shown" } : {}, cells);
+  }
+  /* The device on the left, the server on the right. |at|: the event that shows the
+   * failure. */
+  function sequence(c, at) {
+    const events = c.transcript;
+    const under = (side) => say(side.toUpperCase()) +
+      (results.subject === side ? " (" + say("UNDER_TEST") + ")" : " (" + say("HARNESS") + ")");
+    let next = at !== undefined && at > EVENTS_AT_ONCE / 2 && events.length > EVENTS_AT_ONCE
+      ? at - EVENTS_AT_ONCE / 2 : 0;
+    const body = el("tbody");
+    const out = el("div", {}, el("table", { class: "sequence" },
+      el("thead", {}, el("tr", {},
+        el("th", { scope: "col", class: "when" }, say("TIME")), el("th", { scope: "col" }, under("device")),
+        el("th", { scope: "col", class: "arrow" }), el("th", { scope: "col" }, under("server")))), body));
+    const more = el("button", { type: "button", class: "screen" });
+    function add() {
+      const end = Math.min(events.length, next + EVENTS_AT_ONCE);
+      for (; next < end; next++) body.append(eventRow(events[next], next === at));
+      more.textContent = say("MORE", events.length - next);
+      more.hidden = next >= events.length;
+    }
+    if (next > 0)
+      body.append(el("tr", {}, el("td", { colspan: "4", class: "soft" }, "… " + say("MORE", next))));
+    more.addEventListener("click", add);
+    add();
+    out.append(more);
+    return out;
+  }
+
+  /* --- parts of the page ------------------------------------------------------------ */
+
+  function why() {
+    const must = results.requirements.filter((q) => q.level === "must");
+    const failed = must.filter((q) => q.verdict === "fail" && !q.expected_failure).length;
+    const known = must.filter((q) => q.verdict === "fail" && q.expected_failure).length;
+    const open = must.filter((q) => q.verdict === "inconclusive" || q.verdict === "not_tested").length;
+    switch (results.summary.outcome) {
+      case "conformant": return say(known ? "WHY_KNOWN_FAILURES" : "WHY_CONFORMANT");
+      case "not_conformant": return failed ? say("WHY_NOT_CONFORMANT", failed) : say("WHY_STALE");
+      default: return results.interrupted && !open ? say("WHY_INTERRUPTED") : say("WHY_INCOMPLETE", open);
+    }
+  }
+  function cover() {
+    const s = results.summary;
+    const choose = (code, name) => {
+      const b = el("button", { type: "button", lang: code, "aria-pressed": String(lang === code) }, name);
+      b.addEventListener("click", () => { lang = code; draw(); });
+      return b;
+    };
+    const tally = table("tally", ["", ...VERDICTS.map(verdict)], LEVELS.map((l) =>
+      el("tr", {}, el("th", { scope: "row" }, say(l.toUpperCase())),
+        VERDICTS.map((v) => el("td", s[l][v] ? { class: v } : { class: "soft" }, String(s[l][v]))))));
+    const t = results.self_test;
+    return el("header", { class: "cover" },
+      el("div", { class: "top" }, el("h1", {}, say("TITLE")),
+        el("div", { class: "languages", role: "group", "aria-label": say("LANGUAGE") },
+          choose("en", "English"), choose("zh", "中文"))),
+      el("div", { class: "outcome " + s.outcome },
+        el("strong", {}, say(s.outcome.toUpperCase())), el("span", {}, why()),
+        results.interrupted ? el("p", {}, say("WHY_INTERRUPTED")) : null),
+      list([
+        [say("SUBJECT"), say(results.subject.toUpperCase())],
+        [say("NAME"), results.name],
+        [say("ADDRESS"), results.address],
+        [say("DATE"), results.started.replace("T", " ").replace("Z", " UTC")],
+        [say("DURATION"), results.duration_s.toFixed(1) + " s"],
+        [say("VERSION"), results.tool.name + " " + results.tool.version],
+        [say("SEED"), String(results.seed)],
+      ]),
+      el("div", { class: "wide" }, tally),
+      el("p", { class: "soft" }, say("NOT_JUDGED")),
+      t ? el("p", { class: "soft" }, say("SELF_TEST", t.caught, t.faults, t.blamed)) : null);
+  }
+  function title(q) {
+    return [
+      el("h3", {}, el("span", { class: "id" }, q.id), " ",
+        el("span", { class: "tags" }, [say(q.level.toUpperCase()),
+          q.basis === "implied" ? say("IMPLIED") : null, say("GUIDE", q.section)].filter(Boolean).join(", "))),
+      el("p", {}, inLanguage(q.text)),
+    ];
+  }
+  function measured(k) {
+    if (k.measured_s === undefined) return "";
+    const parts = [seconds(k.measured_s)];
+    if (k.earliest_s !== undefined) parts.push(say("ALLOWED_FROM", seconds(k.earliest_s)));
+    if (k.latest_s !== undefined) parts.push(say("ALLOWED_TO", seconds(k.latest_s)));
+    if (k.error_s) parts.push(say("TIMING_ERROR", seconds(k.error_s)));
+    return parts.join("; ");
+  }
+  const place = (k) => (k.rule ? say("RULE", k.rule) : say("STEP", k.step || 0));
+  function failedIn(q, c) {
+    return (c.checks || []).find((k) => k.requirement === q.id && k.verdict === "fail") ||
+      (c.failure && c.failure.requirement === q.id ? c.failure : undefined);
+  }
+  function failure(q) {
+    const article = el("article", { class: "is-fail" }, title(q));
+    let any = false;
+    for (const id of q.conversations) {
+      const c = conversations.get(id);
+      const k = c && failedIn(q, c);
+      if (!k) continue;
+      const details = el("details", {}, el("summary", {}, say("TRANSCRIPT")));
+      article.append(list([
+        [say("EXPECTED"), k.expected],
+        [say("OBSERVED"), k.observed, "observed"],
+        [say("MEASURED"), measured(k)],
+        [say("FOUND_BY"), el("span", {}, el("span", { class: "id" }, id), ", " + place(k))],
+        [say("MEND"), inLanguage(c.mend)],
+      ]), lazily(details, () => sequence(c, k.event)));
+      if (!any) details.open = true;
+      any = true;
+    }
+    if (!any) article.append(list([[say("REASON"), q.reason]]));
+    if (q.expected_failure) article.append(list([[say("KNOWN"), q.expect_reason]]));
+    return article;
+  }
+  function failures(known) {
+    const all = results.requirements.filter((q) => q.verdict === "fail" && Boolean(q.expected_failure) === known);
+    if (!all.length && known) return null;
+    return section(known ? "known" : "failures",
+      say(known ? "KNOWN_FAILURES" : "FAILURES") + " (" + all.length + ")",
+      all.length ? all.map(failure) : el("p", {}, say("NONE")));
+  }
+  function stale() {
+    const all = results.stale_expectations || [];
+    return all.length ? section("stale", say("STALE"), el("ul", {}, all.map((s) => el("li", {}, s)))) : null;
+  }
+  function notTested() {
+    const groups = new Map();
+    for (const q of results.requirements.filter((r) => r.verdict === "not_tested")) {
+      const n = needs(q);
+      groups.set(n, [...(groups.get(n) || []), q]);
+    }
+    const count = [...groups.values()].flat().length;
+    return section("not-tested", say("NOT_TESTEDS") + " (" + count + ")",
+      count ? [...groups].map(([n, qs]) => el("article", { class: "is-not_tested" },
+        el("h3", {}, say("NEEDS") + ": " + n),
+        el("ul", {}, qs.map((q) => el("li", {}, el("span", { class: "id" }, q.id),
+          " (" + say(q.level.toUpperCase()) + ", " + say("GUIDE", q.section) + ") " + inLanguage(q.text))))))
+        : el("p", {}, say("NONE")));
+  }
+  function inconclusive() {
+    const all = results.requirements.filter((q) => q.verdict === "inconclusive");
+    return section("inconclusive", say("INCONCLUSIVES") + " (" + all.length + ")",
+      all.length ? all.map((q) => el("article", { class: "is-inconclusive" }, title(q), list([
+        [say("REASON"), q.reason],
+        [say("FOUND_BY"), q.conversations.length ? el("span", { class: "id" }, q.conversations.join(", ")) : ""],
+      ]))) : el("p", {}, say("NONE")));
+  }
+  function requirements() {
+    const choice = (name, values, label) => {
+      const select = el("select", {}, el("option", { value: "" }, say("ALL")),
+        values.map((v) => el("option", { value: v }, label(v))));
+      return [el("label", {}, say(name), select), select];
+    };
+    const [levelLabel, level] = choice("LEVEL", LEVELS, (l) => say(l.toUpperCase()));
+    const [verdictLabel, chosen] = choice("VERDICT", VERDICTS, verdict);
+    const word = el("input", { type: "search" });
+    const shown = el("span", { class: "soft", role: "status" });
+    const rows = results.requirements.map((q) => {
+      const row = el("tr", {},
+        el("td", {}, el("span", { class: "id" }, q.id)),
+        el("td", {}, say(q.level.toUpperCase())),
+        el("td", {}, q.section),
+        el("td", {}, inLanguage(q.text), q.verdict !== "pass" && q.reason ? el("div", { class: "soft" }, q.reason) : null),
+        el("td", { class: q.verdict }, verdict(q.verdict), q.expected_failure ? " (" + say("KNOWN") + ")" : ""));
+      return [q, row, row.textContent.toLowerCase()];
+    });
+    function filter() {
+      let n = 0;
+      for (const [q, row, text] of rows) {
+        row.hidden = (level.value && q.level !== level.value) || (chosen.value && q.verdict !== chosen.value) ||
+          !text.includes(word.value.toLowerCase());
+        if (!row.hidden) n++;
+      }
+      shown.textContent = say("SHOWN", n, rows.length);
+    }
+    for (const input of [level, chosen, word]) input.addEventListener("input", filter);
+    filter();
+    return section("requirements", say("REQUIREMENTS"),
+      el("div", { class: "filters" }, levelLabel, verdictLabel, el("label", {}, say("FILTER"), word), shown),
+      table("", [say("ID"), say("LEVEL"), say("SECTION"), say("REQUIREMENT"), say("VERDICT")], rows.map((r) => r[1])));
+  }
+  function checks(c) {
+    if (!c.checks || !c.checks.length) return null;
+    return el("div", {}, el("h4", {}, say("CHECKS")),
+      table("", [say("REQUIREMENT"), say("VERDICT"), say("FOUND_BY"), say("OBSERVED")], c.checks.map((k) =>
+        el("tr", {}, el("td", {}, el("span", { class: "id" }, k.requirement)),
+          el("td", { class: k.verdict }, verdict(k.verdict)), el("td", {}, place(k)),
+          el("td", {}, k.observed || k.reason || "",
+            k.measured_s !== undefined ? el("div", { class: "soft" }, say("MEASURED") + ": " + measured(k)) : null)))));
+  }
+  function conversation(c) {
+    const details = el("details", { class: "conversation", id: "conversation-" + c.id },
+      el("summary", {}, el("span", { class: c.verdict }, verdict(c.verdict)),
+        el("span", {}, el("span", { class: "id" }, c.id), " ", el("span", { class: "soft" }, inLanguage(c.title))),
+        el("span", { class: "soft" }, c.duration_s.toFixed(3) + " s")));
+    return lazily(details, () => el("div", { class: "inside" }, list([
+      [say("WHY"), inLanguage(c.why)],
+      [say("REASON"), c.reason],
+      [say("REQUIREMENT"), c.verifies.join(", ")],
+      [say("DEVICE"), [c.device, c.other].filter(Boolean).join(", ")],
+      [say("SEED"), c.seed !== undefined ? String(c.seed) : ""],
+      [say("TRIES"), c.tries > 1 ? String(c.tries) : ""],
+    ]), checks(c), el("h4", {}, say("TRANSCRIPT")), sequence(c)));
+  }
+  function talks() {
+    return section("conversations", say("CONVERSATIONS") + " (" + results.conversations.length + ")",
+      results.conversations.map(conversation));
+  }
+  function profile() {
+    if (!results.profile) return null;
+    return section("profile", say("PROFILE"),
+      el("details", {}, el("summary", {}, say("PROFILE")), el("pre", {}, JSON.stringify(results.profile, null, 2))));
+  }
+  function draw() {
+    document.documentElement.lang = lang;
+    document.title = visible(results.name + ": " + say(results.summary.outcome.toUpperCase()));
+    document.getElementById("report").replaceChildren(...[
+      cover(), failures(false), failures(true), stale(), notTested(), inconclusive(), requirements(), talks(), profile(),
+    ].filter(Boolean));
+  }
+  draw();
+})();
