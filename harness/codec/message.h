@@ -185,7 +185,8 @@ int nova_msg_survey(const struct nova_msg *in, enum nova_msg_kind as,
  * |len|: the length of the line; set on success, and to the length that is
  *        needed with NO_SPACE.
  * Returns 0, NOVA_ERR_NO_SPACE, NOVA_ERR_ARGUMENT (kind UNKNOWN, a required field
- * not present), NOVA_ERR_JSON_UTF8 (a string that is no UTF-8). */
+ * not present, a line feed in a span or an escaped string, which would end the
+ * line), NOVA_ERR_JSON_UTF8 (a string that is no UTF-8). */
 int nova_msg_encode(const struct nova_msg *msg, char *out, size_t cap,
                     size_t *len);
 

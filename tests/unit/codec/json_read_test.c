@@ -195,7 +195,7 @@ Test(json_read, rounds_the_middle_and_what_is_just_beside_it) {
      * double, which has the bits. */
     long double middle = (long double)low + ldexpl(1, -1075);
     snprintf(text, sizeof text, "%.1100Lf", middle);
-    double even = fmod(low / ldexp(1, -1074), 2) == 0 ? low : high;
+    double even = e > -1074 ? low : high;
     cr_expect_eq(number(text), even, "2^%d: the tie", e);
     strcat(text, "0000000001");
     cr_expect_eq(number(text), high, "2^%d: above the tie", e);
