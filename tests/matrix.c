@@ -92,20 +92,19 @@ static int one_fault(enum nova_fault f, bool verbose) {
     return 1;
   const struct nova_results *r = simrun_results(s);
   int result = 0;
+  bool caught = false;
   char missed[512] = "", blamed[512] = "";
   for (size_t i = 0; i < r->requirements; i++) {
     const char *id = r->requirement[i].requirement->id;
     bool failed = r->requirement[i].verdict == NOVA_VERDICT_FAIL;
     bool breaks = among(info->breaks, id);
-    size_t n = strlen(id);
-    /* The first id has to be caught; the others may be, since a garbled message
-     * can be taken for a missing one. */
-    bool first = strncmp(info->breaks, id, n) == 0 &&
-                 (info->breaks[n] == ' ' || info->breaks[n] == '\0');
-    if (first && !failed) {
+    size_t n;
+    /* Where a fault breaks several, one has to be caught: a garbled message can
+     * be taken for a missing one, or the other way round. */
+    caught |= breaks && failed;
+    if (breaks && !failed) {
       n = strlen(missed);
       snprintf(missed + n, sizeof missed - n, " %s", id);
-      result |= 1;
     }
     if (failed && !breaks) {
       n = strlen(blamed);
@@ -113,6 +112,8 @@ static int one_fault(enum nova_fault f, bool verbose) {
       result |= 2;
     }
   }
+  if (!caught)
+    result |= 1;
   if (result != 0 || verbose) {
     printf("%-42s breaks %s%s%s%s%s\n", info->name, info->breaks,
            missed[0] != '\0' ? "; not caught:" : "", missed,

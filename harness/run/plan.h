@@ -15,6 +15,7 @@ struct nova__planned {
   nova_ts estimate;
   enum nova__plan_state state;
   bool quiet;     /* a second try: nothing hazardous beside it */
+  bool disturbed; /* its last try may have failed by another one's doing */
   unsigned tries;
   struct nova_player *player; /* of the last try; kept for its evidence */
   struct nova_conversation_result result;

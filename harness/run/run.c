@@ -317,29 +317,80 @@ static void take_result(struct nova_run *r, struct nova__planned *p) {
       res->failure = &checks[i];
 }
 
-/* Whether what ended this conversation may have been another one's doing. */
-static bool victim(const struct nova_run *r, const struct nova__planned *p) {
-  if (p->lost_at == NOVA_TS_NONE)
-    return false;
-  for (size_t i = 0; i < r->planned; i++) {
-    const struct nova__planned *o = &r->plan[i];
-    if (o == p)
-      continue;
-    nova_ts hazard = o->hazard_at;
-    if (o->state == NOVA__ACTIVE) {
-      nova_ts h = nova_player_hazard_at(o->player);
-      hazard = h != NOVA_TS_NONE ? h + o->t0 : hazard;
+static const struct nova_step *step_of(const struct nova_step *s,
+                                       unsigned number) {
+  for (; s != NULL; s = s->next) {
+    if (s->number == number)
+      return s;
+    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
+      const struct nova_step *found = step_of(b->steps, number);
+      if (found != NULL)
+        return found;
     }
-    if (hazard != NOVA_TS_NONE && hazard <= p->lost_at + TOGETHER &&
-        p->lost_at <= hazard + HAZARD_WINDOW)
-      return true;
-    if (o->lost_at != NOVA_TS_NONE && o->tries != 0 &&
-        (o->lost_at > p->lost_at ? o->lost_at - p->lost_at
-                                 : p->lost_at - o->lost_at) <= TOGETHER &&
-        o->script->hazard)
+  }
+  return NULL;
+}
+
+/* Whether its own probe found that the subject did not survive: that is what it
+ * was there to find, whoever else was at work. */
+static bool probe_failed(const struct nova__planned *p) {
+  for (size_t i = 0; i < p->result.checks; i++) {
+    const struct nova_check *c = &p->result.check[i];
+    if (c->verdict != NOVA_VERDICT_FAIL || c->step == 0)
+      continue;
+    const struct nova_step *s = step_of(p->script->steps, c->step);
+    if (s != NULL && s->probe)
       return true;
   }
   return false;
+}
+
+/* When the other one sent what may crash a careless subject; NONE for never. */
+static nova_ts hazard_of(const struct nova__planned *o) {
+  if (o->state != NOVA__ACTIVE)
+    return o->hazard_at;
+  nova_ts h = nova_player_hazard_at(o->player);
+  return h != NOVA_TS_NONE ? h + o->t0 : o->hazard_at;
+}
+
+/* Whether what ended this conversation may have been another one's doing: its
+ * connection was lost about when the other sent something hard, or it failed
+ * while or after another one's probe found the subject dead or deaf. */
+static bool victim(const struct nova_run *r, const struct nova__planned *p) {
+  bool failed = p->result.failure != NULL;
+  if (probe_failed(p) || (!failed && p->lost_at == NOVA_TS_NONE))
+    return false;
+  nova_ts end = p->t0 + p->result.duration;
+  for (size_t i = 0; i < r->planned; i++) {
+    const struct nova__planned *o = &r->plan[i];
+    nova_ts hazard = hazard_of(o);
+    if (o == p || hazard == NOVA_TS_NONE || hazard > end + TOGETHER)
+      continue;
+    if (p->lost_at != NOVA_TS_NONE && hazard <= p->lost_at + TOGETHER &&
+        p->lost_at <= hazard + HAZARD_WINDOW)
+      return true;
+    bool judged = o->state == NOVA__ENDED;
+    if (failed && (judged ? probe_failed(o) : end <= hazard + HAZARD_WINDOW))
+      return true;
+  }
+  return false;
+}
+
+/* It cannot be tried again: what it found proves nothing. */
+static void excuse(struct nova_run *r, struct nova__planned *p) {
+  const char *reason = "the subject had been tested hard by another "
+                       "conversation, and this could not be tried again";
+  for (size_t i = 0; i < p->result.checks; i++) {
+    struct nova_check *c = &p->result.check[i];
+    if (c->verdict != NOVA_VERDICT_FAIL || c->step == 0)
+      continue;
+    c->verdict = NOVA_VERDICT_INCONCLUSIVE;
+    c->reason = nova_arena_printf(&r->arena, "%s: %s", reason,
+                                  c->reason != NULL ? c->reason : "");
+    p->result.reason = c->reason;
+  }
+  p->result.verdict = nova_player_verdict(p->player, &p->result.reason);
+  p->result.failure = NULL;
 }
 
 static bool wants_retry(const struct nova__planned *p) {
@@ -379,14 +430,14 @@ static void settle(struct nova_run *r, struct nova__planned *p) {
   take_credentials(r, p);
   p->state = NOVA__ENDED;
   const char *again = NULL;
-  if (!r->interrupted && r->unreached < UNREACHED_MOST &&
-      p->tries < TRIES_MOST && !p->script->hazard) {
-    if (victim(r, p) && !p->quiet)
-      again = "the connection was lost while another conversation tested the "
-              "subject hard";
-    else if (wants_retry(p))
-      again = "a bound was missed by less than the run's timing error";
-  }
+  p->disturbed = !p->quiet && victim(r, p);
+  bool possible = !r->interrupted && r->unreached < UNREACHED_MOST &&
+                  p->tries < TRIES_MOST;
+  if (p->disturbed && possible)
+    again = "it may have suffered from a conversation that tests the subject "
+            "hard";
+  else if (possible && wants_retry(p))
+    again = "a bound was missed by less than the run's timing error";
   if (again != NULL) {
     p->state = NOVA__WAITING;
     p->quiet = true;
@@ -394,6 +445,8 @@ static void settle(struct nova_run *r, struct nova__planned *p) {
     tell(r, NOVA_RUN_AGAIN, p, again);
     return;
   }
+  if (p->disturbed)
+    excuse(r, p);
   tell(r, NOVA_RUN_ENDED, p, NULL);
 }
 
@@ -401,8 +454,13 @@ static void give_up(struct nova_run *r, struct nova__planned *p,
                     enum nova_verdict verdict, const char *reason) {
   const struct nova_script *s = p->script;
   p->state = NOVA__ENDED;
-  if (p->tries != 0)
-    return; /* its first try is its result */
+  if (p->tries != 0) {
+    /* Its last try is its result, as far as that proves anything. */
+    if (p->disturbed)
+      excuse(r, p);
+    tell(r, NOVA_RUN_ENDED, p, NULL);
+    return;
+  }
   p->result = (struct nova_conversation_result){.id = s->id,
                                                 .title = s->title,
                                                 .verifies = s->verifies,
