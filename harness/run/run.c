@@ -35,6 +35,7 @@ struct nova_run {
   unsigned unreached; /* in a row */
   bool reached;       /* a connection was made at least once */
   bool over, interrupted, pumping;
+  bool replan; /* something ended since it was last tried to start more */
 };
 
 static nova_ts now(struct nova_run *r) {
@@ -429,6 +430,7 @@ static void settle(struct nova_run *r, struct nova__planned *p) {
   r->unreached = unreached ? r->unreached + 1 : 0;
   take_credentials(r, p);
   p->state = NOVA__ENDED;
+  r->replan = true;
   const char *again = NULL;
   p->disturbed = !p->quiet && victim(r, p);
   bool possible = !r->interrupted && r->unreached < UNREACHED_MOST &&
@@ -454,6 +456,7 @@ static void give_up(struct nova_run *r, struct nova__planned *p,
                     enum nova_verdict verdict, const char *reason) {
   const struct nova_script *s = p->script;
   p->state = NOVA__ENDED;
+  r->replan = true;
   if (p->tries != 0) {
     /* Its last try is its result, as far as that proves anything. */
     if (p->disturbed)
@@ -515,15 +518,10 @@ static void pump(struct nova_run *r) {
   if (r->pumping || r->over)
     return;
   r->pumping = true;
-  size_t before;
-  do {
-    before = 0;
-    for (size_t i = 0; i < r->planned; i++)
-      before += r->plan[i].state == NOVA__ENDED;
+  while (r->replan) {
+    r->replan = false;
     start_waiting(r);
-    for (size_t i = 0; i < r->planned; i++)
-      before -= r->plan[i].state == NOVA__ENDED;
-  } while (before != 0 && r->active == 0);
+  }
   nova_ts next = NOVA_TS_NONE;
   bool left = false;
   for (size_t i = 0; i < r->planned; i++) {
@@ -604,6 +602,7 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   nova_arena_init(&r->arena, o->mem, RESULTS_MOST);
   r->profile = *o->profile;
   r->next_id = 1;
+  r->replan = true;
   size_t n = o->profile->devices;
   r->profile.device = NOVA_NEW_ARRAY(&r->arena, struct nova_login, n + 1);
   r->leased = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
@@ -647,6 +646,7 @@ void nova_run_interrupt(struct nova_run *r, const char *reason) {
   if (r->over)
     return;
   r->interrupted = true;
+  r->replan = true;
   for (size_t i = 0; i < r->planned; i++) {
     struct nova__planned *p = &r->plan[i];
     if (p->state != NOVA__ACTIVE)
