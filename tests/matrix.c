@@ -1,18 +1,22 @@
 /* The measure of the harness: every conversation against every fault of the
- * reference peers, in virtual time. Each fault has to be caught by what it breaks
- * and blamed on nothing else; the conforming pair under random segmentation,
- * latency and jitter must never raise an alarm.
+ * reference peers, in virtual time. Each fault has to be caught by what it
+ * breaks and blamed on nothing else; the conforming pair under random
+ * segmentation, latency and jitter must never raise an alarm.
  *
  *     matrix conform           every requirement judged and passed
  *     matrix faults [NAME...]  all faults, or these
+ *     matrix table FILE        all faults, and what caught each, as a page
+ *     matrix compare FILE      all faults, and whether that page is still true
  *     matrix seeds N [FIRST]   N random networks
  */
 #include "support/simrun.h"
 
+#include "verdict/score.h"
 #include "verdict/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,11 +72,12 @@ static int conform(void) {
   for (size_t i = 0; i < r->conversations; i++)
     if (r->conversation[i].duration > longest)
       longest = r->conversation[i].duration;
-  printf("conform: %zu requirements passed, %zu not; %zu conversations; the run "
-         "took %.1f s of virtual time, its longest conversation %.1f s "
-         "(%.3f)\n",
-         passed, bad, r->conversations, (double)r->duration / 1e9,
-         (double)longest / 1e9, (double)r->duration / (double)longest);
+  printf(
+      "conform: %zu requirements passed, %zu not; %zu conversations; the run "
+      "took %.1f s of virtual time, its longest conversation %.1f s "
+      "(%.3f)\n",
+      passed, bad, r->conversations, (double)r->duration / 1e9,
+      (double)longest / 1e9, (double)r->duration / (double)longest);
   show(r, false);
   show_conversations(r);
   bool slow = (double)r->duration > 1.05 * (double)longest;
@@ -82,42 +87,40 @@ static int conform(void) {
   return bad != 0 || slow;
 }
 
-/* One fault; 0 caught and nothing else blamed, 1 not caught, 2 falsely blamed. */
-static int one_fault(enum nova_fault f, bool verbose) {
+/* What became of one fault. */
+struct outcome {
+  bool done, caught, blamed;
+  char by[120]; /* the requirements that failed */
+};
+
+static struct outcome one_fault(enum nova_fault f, bool verbose) {
   const struct nova_fault_info *info = nova_fault_info(f);
   struct simrun_options o = {.catalog = simrun_catalog(), .seed = 1};
   nova_fault_add(&o.faults, f);
+  struct outcome out = {.done = true};
   struct simrun *s = simrun_new(&o);
   if (s == NULL)
-    return 1;
+    return out;
   const struct nova_results *r = simrun_results(s);
-  int result = 0;
-  bool caught = false;
-  char missed[512] = "", blamed[512] = "";
+  char missed[256] = "", blamed[256] = "";
   for (size_t i = 0; i < r->requirements; i++) {
     const char *id = r->requirement[i].requirement->id;
     bool failed = r->requirement[i].verdict == NOVA_VERDICT_FAIL;
     bool breaks = among(info->breaks, id);
-    size_t n;
     /* Where a fault breaks several, one has to be caught: a garbled message can
      * be taken for a missing one, or the other way round. */
-    caught |= breaks && failed;
-    if (breaks && !failed) {
-      n = strlen(missed);
-      snprintf(missed + n, sizeof missed - n, " %s", id);
-    }
-    if (failed && !breaks) {
-      n = strlen(blamed);
-      snprintf(blamed + n, sizeof blamed - n, " %s", id);
-      result |= 2;
+    out.caught |= breaks && failed;
+    out.blamed |= failed && !breaks;
+    char *to = failed ? (breaks ? out.by : blamed) : (breaks ? missed : NULL);
+    size_t cap = to == out.by ? sizeof out.by : sizeof missed;
+    if (to != NULL) {
+      size_t n = strlen(to);
+      snprintf(to + n, cap - n, "%s%s", n != 0 ? " " : "", id);
     }
   }
-  if (!caught)
-    result |= 1;
-  if (result != 0 || verbose) {
-    printf("%-42s breaks %s%s%s%s%s\n", info->name, info->breaks,
-           missed[0] != '\0' ? "; not caught:" : "", missed,
-           blamed[0] != '\0' ? "; falsely blamed:" : "", blamed);
+  if (!out.caught || out.blamed || verbose) {
+    printf("%-42s breaks %s; caught by: %s; not by: %s; falsely blamed: %s\n",
+           info->name, info->breaks, out.by, missed, blamed);
     if (verbose) {
       show(r, false);
       show_conversations(r);
@@ -125,62 +128,130 @@ static int one_fault(enum nova_fault f, bool verbose) {
   }
   fflush(stdout);
   simrun_free(s);
-  return result;
+  return out;
 }
 
-/* Two processes share the faults: the machine that this runs on has two cores. */
-static int faults(char **names, int n) {
-  if (n != 0) {
-    int worst = 0;
-    for (int i = 0; i < n; i++) {
-      enum nova_fault f = nova_fault_find(nova_view_of(names[i]));
-      if (f == NOVA_FAULTS) {
-        fprintf(stderr, "no fault %s\n", names[i]);
-        return 2;
-      }
-      worst |= one_fault(f, true);
+static int named_faults(char **names, int n) {
+  int bad = 0;
+  for (int i = 0; i < n; i++) {
+    enum nova_fault f = nova_fault_find(nova_view_of(names[i]));
+    if (f == NOVA_FAULTS) {
+      fprintf(stderr, "no fault %s\n", names[i]);
+      return 2;
     }
-    return worst;
+    struct outcome o = one_fault(f, true);
+    bad |= !o.caught || o.blamed;
   }
+  return bad;
+}
+
+static bool of_server(unsigned f) {
+  return nova_fault_info((enum nova_fault)f)->side == NOVA_SIDE_SERVER;
+}
+
+/* Two processes share the faults: the machine that this runs on has two cores.
+ */
+static struct outcome *all_faults(double *seconds) {
   simrun_catalog();
+  struct outcome *all =
+      mmap(NULL, sizeof *all * NOVA_FAULTS, PROT_READ | PROT_WRITE,
+           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (all == MAP_FAILED)
+    return NULL;
   struct timespec a, b;
   clock_gettime(CLOCK_MONOTONIC, &a);
-  int pipes[2];
-  if (pipe(pipes) != 0)
-    return 2;
   fflush(stdout);
-  pid_t child[2];
-  for (int half = 0; half < 2; half++) {
-    child[half] = fork();
-    if (child[half] == 0) {
-      for (unsigned f = (unsigned)half; f < NOVA_FAULTS; f += 2) {
-        if (nova_fault_info((enum nova_fault)f)->side != NOVA_SIDE_SERVER)
-          continue;
-        char verdict = (char)one_fault((enum nova_fault)f, false);
-        if (write(pipes[1], &verdict, 1) != 1)
-          _exit(2);
-      }
+  for (unsigned half = 0; half < 2; half++)
+    if (fork() == 0) {
+      for (unsigned f = half; f < NOVA_FAULTS; f += 2)
+        if (of_server(f))
+          all[f] = one_fault((enum nova_fault)f, false);
       _exit(0);
     }
-  }
-  close(pipes[1]);
-  int all = 0, caught = 0, blamed = 0, crashed = 0;
-  char verdict;
-  while (read(pipes[0], &verdict, 1) == 1) {
-    all++;
-    caught += (verdict & 1) == 0;
-    blamed += (verdict & 2) != 0;
-  }
-  for (int half = 0; half < 2; half++) {
-    int status = 0;
-    waitpid(child[half], &status, 0);
-    crashed += status != 0;
+  while (wait(NULL) > 0) {
   }
   clock_gettime(CLOCK_MONOTONIC, &b);
-  printf("faults: %d, caught %d, falsely blamed %d; %.1f s\n", all, caught,
-         blamed,
-         (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-  return crashed != 0 || all == 0 || caught != all || blamed != 0;
+  *seconds =
+      (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+  return all;
+}
+
+/* The page for readers: docs/fault-matrix.md. */
+static char *page(const struct outcome *all, int faults, int caught,
+                  int blamed) {
+  char *text = NULL;
+  size_t n = 0;
+  FILE *f = open_memstream(&text, &n);
+  if (f == NULL)
+    return NULL;
+  fprintf(f,
+          "# Fault matrix\n\n"
+          "Every conversation is played against the reference server with each "
+          "of its named faults, on\nthe simulated network. This page is "
+          "written by `matrix table` and compared in `make test`.\n\n"
+          "**%d faults, %d caught, %d falsely blamed.** Conforming peers on "
+          "%d random networks (segmentation,\nlatency, jitter) raise %d false "
+          "alarms.\n\n"
+          "| fault | what the developer did wrong | caught by |\n"
+          "| --- | --- | --- |\n",
+          faults, caught, blamed, NOVA_SCORE_NETWORKS, NOVA_SCORE_FALSE_ALARMS);
+  for (unsigned i = 0; i < NOVA_FAULTS; i++)
+    if (of_server(i)) {
+      const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
+      fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
+    }
+  fclose(f);
+  return text;
+}
+
+static bool same_as_file(const char *path, const char *text) {
+  FILE *f = fopen(path, "rb");
+  if (f == NULL)
+    return false;
+  size_t n = strlen(text);
+  char *old = calloc(1, n + 2);
+  size_t got = old != NULL ? fread(old, 1, n + 1, f) : 0;
+  fclose(f);
+  bool same = old != NULL && got == n && memcmp(old, text, n) == 0;
+  free(old);
+  return same;
+}
+
+static int faults(const char *mode, const char *path) {
+  double seconds = 0;
+  struct outcome *all = all_faults(&seconds);
+  if (all == NULL)
+    return 2;
+  int count = 0, caught = 0, blamed = 0, done = 0;
+  for (unsigned f = 0; f < NOVA_FAULTS; f++) {
+    count += of_server(f);
+    done += all[f].done;
+    caught += all[f].caught;
+    blamed += all[f].blamed;
+  }
+  printf("faults: %d, caught %d, falsely blamed %d; %.1f s\n", count, caught,
+         blamed, seconds);
+  bool bad = done != count || caught != count || blamed != 0;
+  if (count != NOVA_SCORE_SERVER_FAULTS || caught != NOVA_SCORE_SERVER_CAUGHT ||
+      blamed != NOVA_SCORE_SERVER_FALSELY_BLAMED) {
+    printf("harness/verdict/score.h says otherwise\n");
+    bad = true;
+  }
+  if (path != NULL) {
+    char *text = page(all, count, caught, blamed);
+    FILE *f =
+        text != NULL && strcmp(mode, "table") == 0 ? fopen(path, "wb") : NULL;
+    if (f != NULL) {
+      bad |= fputs(text, f) == EOF;
+      bad |= fclose(f) != 0;
+    } else if (text == NULL || !same_as_file(path, text)) {
+      printf("%s is not what was measured: matrix table %s\n", path, path);
+      bad = true;
+    }
+    free(text);
+  }
+  munmap(all, sizeof *all * NOVA_FAULTS);
+  return bad;
 }
 
 static int one_seed(uint64_t seed) {
@@ -247,11 +318,17 @@ static int seeds(uint64_t n, uint64_t first) {
 int main(int argc, char **argv) {
   if (argc >= 2 && strcmp(argv[1], "conform") == 0)
     return conform();
-  if (argc >= 2 && strcmp(argv[1], "faults") == 0)
-    return faults(argv + 2, argc - 2);
+  if (argc > 2 && strcmp(argv[1], "faults") == 0)
+    return named_faults(argv + 2, argc - 2);
+  if (argc == 2 && strcmp(argv[1], "faults") == 0)
+    return faults(argv[1], NULL);
+  if (argc == 3 &&
+      (strcmp(argv[1], "table") == 0 || strcmp(argv[1], "compare") == 0))
+    return faults(argv[1], argv[2]);
   if (argc >= 3 && strcmp(argv[1], "seeds") == 0)
     return seeds(strtoull(argv[2], NULL, 10),
                  argc >= 4 ? strtoull(argv[3], NULL, 10) : 1);
-  fprintf(stderr, "matrix conform | faults [NAME...] | seeds N [FIRST]\n");
+  fprintf(stderr, "matrix conform | faults [NAME...] | table FILE | "
+                  "compare FILE | seeds N [FIRST]\n");
   return 2;
 }

@@ -37,9 +37,8 @@ static const char *env_of(const struct nova_job *job, const char *name) {
 static void hook(void *user, const struct nova_job *job,
                  struct nova_sim_result *result) {
   struct simrun *s = user;
-  static const char *const words[NOVA_HOOKS] = {"command", "reset",
-                                                "deactivate", "activate",
-                                                "data"};
+  static const char *const words[NOVA_HOOKS] = {
+      "command", "reset", "deactivate", "activate", "data"};
   unsigned h = (unsigned)atoi(job->argv[1]);
   struct nova_buf request, answer;
   nova_buf_init(&request, NULL, 1 << 20);
@@ -121,19 +120,18 @@ struct simrun *simrun_new(const struct simrun_options *o) {
   s->server_side = nova_sim_attach(s->sim);
   s->harness_side = nova_sim_attach(s->sim);
   nova_sim_set_job(s->sim, hook, s);
-  s->server = nova_server_new(&(struct nova_server_options){
-      .unix_base = UNIX_START,
-      .seed = o->seed,
-      .devices = list,
-      .device_count = n,
-      .faults = &s->o.faults});
+  s->server =
+      nova_server_new(&(struct nova_server_options){.unix_base = UNIX_START,
+                                                    .seed = o->seed,
+                                                    .devices = list,
+                                                    .device_count = n,
+                                                    .faults = &s->o.faults});
   const char *why = NULL;
-  s->serve = nova_serve_new(s->server_side, s->server,
-                            &(struct nova_serve_options){.host = "server",
-                                                         .port = 9000,
-                                                         .crashed = crashed,
-                                                         .user = s},
-                            &why);
+  s->serve = nova_serve_new(
+      s->server_side, s->server,
+      &(struct nova_serve_options){
+          .host = "server", .port = 9000, .crashed = crashed, .user = s},
+      &why);
   struct nova_run_options ro = {.catalog = o->catalog,
                                 .profile = &s->profile,
                                 .transport = s->harness_side,
@@ -189,7 +187,8 @@ nova_ts simrun_virtual_time(const struct simrun *s) {
   return s->took;
 }
 
-/* --- the catalog --------------------------------------------------------------
+/* --- the catalog
+ * --------------------------------------------------------------
  */
 
 struct list {

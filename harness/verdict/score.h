@@ -1,0 +1,17 @@
+/* What a pass is worth: how many named faults of the reference peers the
+ * conversations catch, and how often they blamed something else. The test
+ * `matrix faults` measures it and fails where these numbers are not the measured
+ * ones; every report shows them. */
+#ifndef NOVA_VERDICT_SCORE_H
+#define NOVA_VERDICT_SCORE_H
+
+#define NOVA_SCORE_SERVER_FAULTS         129
+#define NOVA_SCORE_SERVER_CAUGHT         129
+#define NOVA_SCORE_SERVER_FALSELY_BLAMED 0
+
+/* Random networks with conforming peers, and the alarms that they raised
+ * (`matrix seeds 1000`). */
+#define NOVA_SCORE_NETWORKS     1000
+#define NOVA_SCORE_FALSE_ALARMS 0
+
+#endif
