@@ -248,9 +248,10 @@ static void on_alarm(void *owner) {
 
 static void on_due(struct nova__later *later) {
   struct nova__user *user = CONTAINER(later, struct nova__user, due);
-  /* Set anew since, by a handler of this turn. */
-  if (uv_hrtime() < user->wake)
+  if (uv_hrtime() < user->wake) {
+    nova__alarm_set(user->alarm, user->wake);
     return;
+  }
   note_lag(user->loop, user->wake);
   user->wake = NOVA_TS_NONE;
   nova_ts now = op_now(&user->base);

@@ -3,7 +3,9 @@
 #include "unit/net/world.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,6 +97,47 @@ LOOP_TEST(both_kinds_of_addresses) {
   cr_assert_eq(try_listen(&w->a, 6, "::", port, &port, &why),
                NOVA_ERR_ARGUMENT);
   cr_assert_not_null(strstr(why, "[::]:"), "%s", why);
+}
+
+typedef int lookup_fn(const char *, const char *, const struct addrinfo *,
+                      struct addrinfo **);
+
+/* Stands before the system's: names with several addresses, which no machine
+ * has for certain. "two.test" is 127.0.0.2 and 127.0.0.1, "same.test" 127.0.0.1
+ * twice. */
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints,
+                struct addrinfo **restrict list) {
+  lookup_fn *real;
+  *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+  bool two = name != NULL && strcmp(name, "two.test") == 0;
+  bool same = name != NULL && strcmp(name, "same.test") == 0;
+  if ((!two && !same) ||
+      (hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0))
+    return real(name, service, hints, list);
+  int err = real(two ? "127.0.0.2" : "127.0.0.1", service, hints, list);
+  return err != 0 ? err : real("127.0.0.1", service, hints, &(*list)->ai_next);
+}
+
+LOOP_TEST(a_name_of_several_addresses) {
+  const char *why;
+  uint16_t port = net_listen(&w->a, 1, "two.test", 0), other;
+  talk(w, "127.0.0.1", port, 1);
+  talk(w, "127.0.0.2", port, 2);
+  /* Each is tried. */
+  port = net_listen(&w->a, 2, "127.0.0.1", 0);
+  talk(w, "two.test", port, 3);
+  port = net_listen(&w->a, 3, "127.0.0.2", 0);
+  talk(w, "two.test", port, 4);
+  /* One that is taken is not left out in silence. */
+  cr_assert_eq(try_listen(&w->a, 4, "two.test", port, &other, &why),
+               NOVA_ERR_ARGUMENT);
+  cr_assert_not_null(strstr(why, "in use"), "%s", why);
+  port = net_listen(&w->a, 5, "same.test", 0);
+  talk(w, "127.0.0.1", port, 5);
+  cr_assert_eq(net_connect(&w->b, 6, "two.test", 1, NOVA_SEC), 0);
+  world_await(w, &w->b, NOVA_EVENT_REFUSED, 6, 1);
+  cr_assert_str_eq(nova_buf_cstr(&w->b.text), "nobody listens on two.test:1");
 }
 
 LOOP_TEST(names) {
@@ -245,6 +288,55 @@ LOOP_TEST(time_never_runs_backwards) {
   }
   for (int i = 0; i < N; i++)
     close(fd[i]);
+}
+
+/* What was sent is told before the answer to it, although both come up in the
+ * same turn of the loop. */
+LOOP_TEST(sent_comes_before_the_answer) {
+  char c;
+  uint16_t port = net_listen(&w->a, 1, "127.0.0.1", 0);
+  int fd = raw_connect(port);
+  world_await(w, &w->a, NOVA_EVENT_ACCEPTED, 0, 1);
+  uint64_t id = party_last(&w->a, NOVA_EVENT_ACCEPTED, 0)->id;
+  cr_assert_eq(net_send(&w->a, id, "?", 1), 0);
+  cr_assert_eq(read(fd, &c, 1), 1);
+  cr_assert_eq(write(fd, "!", 1), 1);
+  world_await_bytes(w, &w->a, 1);
+  cr_assert_eq(w->a.n, 3);
+  cr_assert_eq(w->a.seen[1].kind, NOVA_EVENT_SENT);
+  cr_assert_eq(w->a.seen[2].kind, NOVA_EVENT_BYTES);
+  cr_assert_leq(w->a.seen[1].t, w->a.seen[2].t);
+  close(fd);
+}
+
+/* A peer says why, and is gone; we find out by a write that fails. */
+static void say_and_go(struct world *w, bool rst) {
+  uint16_t port = net_listen(&w->a, rst ? 1 : 2, "127.0.0.1", 0);
+  size_t before = party_count(&w->a, NOVA_EVENT_ACCEPTED, 0);
+  int fd = raw_connect(port);
+  world_await(w, &w->a, NOVA_EVENT_ACCEPTED, 0, before + 1);
+  uint64_t id = party_last(&w->a, NOVA_EVENT_ACCEPTED, 0)->id;
+  nova_buf_clear(&w->a.bytes);
+  cr_assert_eq(write(fd, "the reason", 10), 10);
+  struct linger linger = {.l_onoff = rst};
+  cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger),
+               0);
+  close(fd);
+  usleep(5000);
+  int err = 0;
+  for (int i = 0; i < 10 && err == 0; i++) {
+    err = net_send(&w->a, id, "x", 1);
+    usleep(1000);
+  }
+  cr_assert_eq(err, NOVA_ERR_STATE, "no write failed");
+  world_await(w, &w->a, NOVA_EVENT_RESET, id, 1);
+  cr_assert(nova_view_is(nova_buf_view(&w->a.bytes), "the reason"));
+  cr_assert_eq(party_count(&w->a, NOVA_EVENT_EOF, id), rst ? 0 : 1);
+}
+
+LOOP_TEST(what_a_peer_said_before_it_went_is_not_lost) {
+  say_and_go(w, true);
+  say_and_go(w, false);
 }
 
 /* The times of SENT enclose the write, and the peer's bytes come after it. */
