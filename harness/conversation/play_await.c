@@ -387,8 +387,8 @@ static void downgrade(struct nova_player *p, const struct nova_step *s) {
     if (p->check[i].verdict == NOVA_VERDICT_PASS && p->check[i].step != 0 &&
         p->check[i].step < s->number) {
       p->check[i].verdict = NOVA_VERDICT_INCONCLUSIVE;
-      p->check[i].reason = "the subject did not survive it: the probe "
-                           "afterwards was not served";
+      p->check[i].reason = "it proves nothing: the probe that has to "
+                           "follow it was not served";
     }
 }
 

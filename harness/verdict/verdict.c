@@ -200,6 +200,9 @@ static int add_up(struct nova_results *r, struct nova_requirement_result *q) {
       const struct nova_check *c = &conv->check[k];
       if (strcmp(c->requirement, q->requirement->id) != 0)
         continue;
+      /* What is only noted is no verdict, but for what the guide leaves open. */
+      if (c->observation && q->requirement->level != NOVA_LEVEL_MAY)
+        continue;
       here = true;
       q->checks++;
       if (weight(c->verdict) > best) {
