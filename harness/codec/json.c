@@ -180,20 +180,32 @@ struct run {
                */
 };
 
+/* A number without any fault, seen at once; 0 for one that is left to
+ * nova__json_number(). */
+static inline size_t fast_number(const char *text, size_t i, size_t n) {
+  size_t length = nova__json_short_number(text, i, n);
+  return length != 0 ? length : nova__json_medium_number(text, i, n);
+}
+
 /* Passes over members of an object that are like "key":12.5 or "key":"text",
  * without escapes and white space, the bulk of what devices send, as long as
  * there are such. It knows nothing of errors: whatever else there is is left to
- * scan(). */
+ * scan(). |members|: not NULL where they are recorded; those that may be wanted
+ * are left too. */
 static __attribute__((noinline)) struct run
 run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
-            uint32_t object, const uint32_t *mark) {
+            uint32_t object, const uint32_t *mark,
+            struct nova__json_members *members) {
   for (;;) {
     struct run here = {mark, i, false};
-    size_t close = mark[1], value = close + 2;
-    if (mark[0] != i || value >= n || text[close] != '"' ||
+    size_t close = mark[1], end;
+    if (mark[0] != i || close >= n || text[close] != '"' ||
         text[close + 1] != ':')
       return here;
-    size_t end;
+    if (members != NULL && members->wanted(text + i + 1, close - i - 1, false))
+      return here;
+    size_t value = close + 2;
+    value += text[value] == ' ';
     if (text[value] == '"') {
       end = mark[3];
       if (mark[2] != value || end >= n || text[end] != '"')
@@ -201,7 +213,7 @@ run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
       end++;
       mark += 4;
     } else {
-      end = value + nova__json_short_number(text, value, n);
+      end = value + fast_number(text, value, n);
       if (end == value)
         return here;
       mark += 2;
@@ -209,9 +221,14 @@ run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
     /* A duplicate is left too: scan() finds it again. */
     if (!nova__keys_add(k, object, text, i + 1, close - i - 1, false))
       return here;
-    if (text[end] != ',' || text[end + 1] != '"')
+    if (members != NULL)
+      members->total++;
+    if (text[end] != ',')
       return (struct run){mark, end, true};
     i = end + 1;
+    i += text[i] == ' ';
+    if (text[i] != '"')
+      return (struct run){mark, end, true};
   }
 }
 
@@ -279,7 +296,7 @@ value: /* white space has been passed over */
     goto truncated;
   start = i;
   if (nova__json_digit(text[i]) || text[i] == '-') {
-    size_t length = guarded ? nova__json_short_number(text, i, n) : 0;
+    size_t length = guarded ? fast_number(text, i, n) : 0;
     i = length != 0 ? i + length : long_number(text, i, n, at);
     type = NOVA_JSON_NUMBER;
     goto scalar;
@@ -363,8 +380,9 @@ key: /* white space has been passed over */
     code = no_key(text + i, text + n);
     goto failed;
   }
-  if (guarded && object != top) {
-    struct run run = run_members(&j->keys, text, i, n, object, mark);
+  if (guarded && (object != top || members->kept >= NOVA__JSON_FIRST)) {
+    struct run run = run_members(&j->keys, text, i, n, object, mark,
+                                 object == top ? members : NULL);
     mark = run.mark;
     i = run.i;
     if (run.ended)

@@ -21,7 +21,7 @@ struct nova__json_member {
 #define NOVA__JSON_WANTED 32
 
 struct nova__json_members {
-  bool (*wanted)(const struct nova__json_member *m);
+  bool (*wanted)(const char *key, size_t n, bool escaped);
   size_t kept, total;
   struct nova__json_member m[NOVA__JSON_FIRST + NOVA__JSON_WANTED + 1];
 };
@@ -32,7 +32,8 @@ static inline struct nova__json_member *
 nova__json_record(struct nova__json_members *members,
                   struct nova__json_member *m) {
   members->total++;
-  if (members->kept >= NOVA__JSON_FIRST && !members->wanted(m))
+  if (members->kept >= NOVA__JSON_FIRST &&
+      !members->wanted(m->key, m->key_n, m->key_escaped))
     return m;
   members->kept++;
   return m + 1;

@@ -71,6 +71,15 @@ static inline const char *nova__json_skip_plain(const char *q,
   return q;
 }
 
+#if NOVA__SSE2
+/* One bit for each of 16 bytes that is a digit. */
+static inline unsigned nova__json_digits(const char *p) {
+  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+  v = _mm_subs_epu8(_mm_sub_epi8(v, _mm_set1_epi8('0')), _mm_set1_epi8(9));
+  return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
+}
+#endif
+
 /* The length of the number at text[i] if it has no exponent and ends within 16
  * bytes. 0 where it is another one, or a wrong one: the caller then looks byte
  * by byte. |n|: of the text, at least 16; a byte that is no digit stands at its
@@ -102,6 +111,47 @@ static inline size_t nova__json_short_number(const char *text, size_t i,
   if (at >= 16)
     return 0;
   return (q[at] | 0x20) == 'e' ? 0 : at;
+#else
+  (void)text;
+  (void)i;
+  (void)n;
+  return 0;
+#endif
+}
+
+/* The same for a number of up to 32 bytes, with an exponent of up to two
+ * digits; with so few digits it is in the range of a double. |n|: at least 32.
+ */
+static inline size_t nova__json_medium_number(const char *text, size_t i,
+                                              size_t n) {
+#if NOVA__SSE2
+  size_t from = i < n - 32 ? i : n - 32;
+  const char *q = text + i;
+  uint64_t other = ~((uint64_t)nova__json_digits(text + from) |
+                     (uint64_t)nova__json_digits(text + from + 16) << 16);
+  other >>= i - from;
+  unsigned at = *q == '-';
+  unsigned count = (unsigned)__builtin_ctzll(other >> at);
+  if (count == 0 || (count > 1 && q[at] == '0'))
+    return 0;
+  at += count;
+  if (at < 32 && q[at] == '.') {
+    at++;
+    count = (unsigned)__builtin_ctzll(other >> at);
+    if (count == 0)
+      return 0;
+    at += count;
+  }
+  if (at < 32 && (q[at] | 0x20) == 'e') {
+    at++;
+    at += at < 32 && (q[at] == '+' || q[at] == '-');
+    count = (unsigned)__builtin_ctzll(other >> at);
+    if (count == 0 || count > 2)
+      return 0;
+    at += count;
+  }
+  /* It ends before the window does: a digit more would be in it. */
+  return at + (i - from) < 32 ? at : 0;
 #else
   (void)text;
   (void)i;

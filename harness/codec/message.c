@@ -77,7 +77,7 @@ const struct nova__msg_row nova__msg_rows[NOVA_MSG_KINDS][NOVA_MSG_FIELDS] = {
 #define NOVA_MSG(KIND, name, sender, section)                                  \
     }, [NOVA_MSG_##KIND] = {
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
-        {#field, ",\"" #field "\":", sizeof #field - 1, NOVA_FIELD_##type,      \
+        {#field, "\"" #field "\":",   sizeof #field - 1, NOVA_FIELD_##type,      \
          presence,                                                              \
          offsetof(struct nova_msg_##name, field)},
 #include "codec/message.def"

@@ -26,26 +26,26 @@ static const uint64_t lengths = UINT64_C(1) << 4
 #undef NOVA_FIELD
     ;
 
-static inline bool key_is(const struct nova__json_member *m, const char *name,
-                          size_t n) {
-  if (!m->key_escaped)
-    return m->key_n == n && nova__msg_same(m->key, name, n);
-  return nova__json_text_is((struct nova_view){m->key, m->key_n}, true,
+static inline bool key_is(const char *key, size_t key_n, bool escaped,
+                          const char *name, size_t n) {
+  if (!escaped)
+    return key_n == n && nova__msg_same(key, name, n);
+  return nova__json_text_is((struct nova_view){key, key_n}, true,
                             (struct nova_view){name, n});
 }
 
 /* Whether any message has a member of this name. */
-static bool wanted(const struct nova__json_member *m) {
-  if (!m->key_escaped && (m->key_n > 63 || (lengths >> m->key_n & 1) == 0))
+static bool wanted(const char *key, size_t n, bool escaped) {
+  if (!escaped && (n > 63 || (lengths >> n & 1) == 0))
     return false;
 #define NOVA_MSG(KIND, name, sender, section)
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
-  if (key_is(m, #field, sizeof #field - 1))                                    \
+  if (key_is(key, n, escaped, #field, sizeof #field - 1))                      \
     return true;
 #include "codec/message.def"
 #undef NOVA_MSG
 #undef NOVA_FIELD
-  return key_is(m, "type", 4);
+  return key_is(key, n, escaped, "type", 4);
 }
 
 static const struct nova_json_value none = {NOVA_JSON_NONE, {NULL, 0}};
@@ -101,11 +101,14 @@ static int read_field(const struct nova__json_member *m,
 static inline const struct nova__json_member *
 member(const struct nova__json_members *members, const char *name, size_t n,
        size_t likely) {
-  if (likely < members->kept && key_is(&members->m[likely], name, n))
-    return &members->m[likely];
-  for (size_t i = 0; i < members->kept; i++)
-    if (key_is(&members->m[i], name, n))
-      return &members->m[i];
+  const struct nova__json_member *m = &members->m[likely];
+  if (likely < members->kept &&
+      key_is(m->key, m->key_n, m->key_escaped, name, n))
+    return m;
+  m = members->m;
+  for (size_t i = 0; i < members->kept; i++, m++)
+    if (key_is(m->key, m->key_n, m->key_escaped, name, n))
+      return m;
   return NULL;
 }
 

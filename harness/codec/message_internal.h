@@ -7,7 +7,7 @@
 /* A row of message.def for the codec itself. */
 struct nova__msg_row {
   const char *name;
-  const char *member; /* how a member of that name begins */
+  const char *member; /* the name, its quotation marks and the colon */
   size_t n;
   enum nova_field_type type;
   bool required;
@@ -46,7 +46,7 @@ static inline bool nova__msg_same(const char *a, const char *b, size_t n) {
   return memcmp(a, b, n) == 0;
 }
 
-/* Decodes a frame that is written exactly as the guide writes it; false where
+/* Decodes a frame that is written as the guide writes it; false where
  * it is not, and |msg| then is of no meaning. */
 bool nova__msg_decode_quick(struct nova_json *j, const char *p, size_t n,
                             struct nova_msg *msg);

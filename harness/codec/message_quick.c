@@ -1,7 +1,8 @@
 /* The guide's own form.
  *
  * Most messages are written as the guide writes them: members in its order, no
- * white space, no escapes, nothing more. Such a frame is compared with what is
+ * white space but perhaps a blank behind colons and commas, no escapes, nothing
+ * more. Such a frame is compared with what is
  * expected instead of being searched, which is several times as fast. It is the
  * same grammar: names that are all expected ones are no duplicates, and an
  * object is scanned as ever. At the first byte that is not as expected the
@@ -106,11 +107,12 @@ static void leave_out(struct nova_msg *msg, size_t i,
  * the frame need not be looked for at every step. */
 bool nova__msg_decode_quick(struct nova_json *j, const char *p, size_t n,
                             struct nova_msg *msg) {
-  static const char begin[] = "{\"type\":\"";
-  const char *end = p + n, *q = p + sizeof begin - 2;
+  static const char begin[] = "{\"type\":";
+  const char *end = p + n, *q = p + sizeof begin - 1;
   if (n < 32 || !nova__json_fits(j, n) || p[n - 1] != '}' ||
       memcmp(p, begin, sizeof begin - 1) != 0)
     return false;
+  q += *q == ' ';
   const char *close = plain_string(q, end);
   if (close == NULL)
     return false;
@@ -129,10 +131,15 @@ bool nova__msg_decode_quick(struct nova_json *j, const char *p, size_t n,
   size_t fields = nova_msg_info(kind)->fields;
   for (size_t i = 0; i < fields; i++) {
     const struct nova__msg_row *row = &nova__msg_rows[kind][i];
-    size_t member_n = row->n + 4;
-    if ((size_t)(end - q) > member_n &&
-        nova__msg_same(q, row->member, member_n)) {
-      q = quick_value(j, msg, q + member_n, end, row, &msg->value[i]);
+    /* The name, its quotation marks and the colon. */
+    const char *name = q + 1;
+    name += *q == ',' && *name == ' ';
+    size_t name_n = row->n + 3;
+    if (*q == ',' && (size_t)(end - name) > name_n &&
+        nova__msg_same(name, row->member, name_n)) {
+      q = name + name_n;
+      q += *q == ' ';
+      q = quick_value(j, msg, q, end, row, &msg->value[i]);
       if (q == NULL)
         return false;
       present |= 1u << i;

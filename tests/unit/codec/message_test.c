@@ -365,8 +365,22 @@ Test(message, the_guides_form_and_any_other_decode_alike) {
       "{'type':'nothing like "
       "it','result':'failed','message':'','timestamp':1651234567}",
   };
-  EACH_KIND(k)
-  same_both_ways(quoted(examples[k]));
+  EACH_KIND(k) {
+    struct nova_view text = quoted(examples[k]);
+    same_both_ways(text);
+    /* The same with a blank behind colons and commas. */
+    char spaced[512];
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+      spaced[n++] = text.p[i];
+      if (text.p[i] == ':' || text.p[i] == ',')
+        spaced[n++] = ' ';
+    }
+    same_both_ways((struct nova_view){spaced, n});
+    struct nova_msg m;
+    cr_assert_eq(decode((struct nova_view){spaced, n}, &m), 0);
+    cr_assert_eq(m.kind, k);
+  }
   for (size_t i = 0; i < sizeof more / sizeof *more; i++)
     same_both_ways(quoted(more[i]));
   /* Damaged at every byte with what might go unnoticed. */
