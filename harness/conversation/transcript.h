@@ -10,7 +10,9 @@ enum nova_entry_kind {
   NOVA_ENTRY_CONNECTED,  /* |since|: when it began */
   NOVA_ENTRY_REFUSED,    /* |bytes| says why; |code|: enum nova_event_code */
   NOVA_ENTRY_ACCEPTED,
-  NOVA_ENTRY_SENT,     /* bytes of the harness; |since|: before the first byte */
+  NOVA_ENTRY_SENT,     /* bytes of the harness; |since|: before the first byte;
+                          |code|: 0 not out, 1 out before the next entry, 2 before
+                          the one behind that, ... */
   NOVA_ENTRY_RECEIVED, /* bytes of the subject as they came from the network */
   NOVA_ENTRY_EOF,      /* the subject closed (FIN) */
   NOVA_ENTRY_RESET,    /* the subject or the network reset (RST) */
@@ -37,6 +39,7 @@ struct nova_entry {
    * placeholders now, sorted; owned by the results. NULL and 0 in a live run. */
   const struct nova_masked *masked;
   size_t masked_n;
+  const char *digest; /* read back shortened: SHA-256 of the whole, else NULL */
 };
 
 struct nova_transcript {

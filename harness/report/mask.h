@@ -84,6 +84,11 @@ int nova_mask_profile(struct nova_mask *m, const struct nova_profile *p);
  * was sent. Call it before any part of |r| is written. Same errors. */
 int nova_mask_results(struct nova_mask *m, const struct nova_results *r);
 
+/* Which of the keys of |of| |key| is: 0 for the profile's or an unknown one.
+ * |m|: NULL for results that were read back, whose keys are placeholders. */
+unsigned nova_mask_generation(const struct nova_mask *m, const char *of,
+                              const char *key);
+
 /* Appends |text| masked. |m| may be NULL: nothing is masked.
  * Returns 0 or the buffer's errors. */
 int nova_mask_text(const struct nova_mask *m, struct nova_view text,

@@ -58,26 +58,15 @@ static int add(struct search *s, size_t entry, struct nova_masked place) {
   return 0;
 }
 
-/* The generation of |key| among the keys of |of|; 0 where it is not given. */
-static unsigned generation_of(const struct nova_mask *m, const char *of,
-                              const char *key) {
-  if (key == NULL)
-    return 0;
-  for (const struct nova__secret *s = m->secrets; s != NULL; s = s->next)
-    if (s->of != NULL && strcmp(s->of, of) == 0 && nova_view_is(s->bytes, key))
-      return s->generation;
-  return 0;
-}
-
 static bool is_expected(const struct search *s, const struct nova__range *r) {
   const struct nova_conversation_result *c = s->c;
   const struct nova__secret *k = r->secret;
   if (k == NULL || k->of == NULL || r->form == NOVA_MASKED_ENCODED)
     return false;
   if (c->device != NULL && strcmp(k->of, c->device) == 0)
-    return k->generation >= generation_of(s->m, k->of, c->device_key);
+    return k->generation >= nova_mask_generation(s->m, k->of, c->device_key);
   if (c->other != NULL && strcmp(k->of, c->other) == 0)
-    return k->generation >= generation_of(s->m, k->of, c->other_key);
+    return k->generation >= nova_mask_generation(s->m, k->of, c->other_key);
   return strcmp(k->of, "platform") == 0;
 }
 
@@ -344,6 +333,54 @@ void nova_mask_placeholder(const char *of, unsigned generation, size_t n,
     out[n - 1 - i] = "0123456789abcdefghijklmnopqrstuv"[h % 32];
 }
 
+/* More keys than that no run gives a device. */
+#define GENERATIONS 64
+
+unsigned nova_mask_generation(const struct nova_mask *m, const char *of,
+                              const char *key) {
+  if (key == NULL)
+    return 0;
+  size_t n = strlen(key);
+  const struct nova__secret *s = m != NULL ? m->secrets : NULL;
+  for (; s != NULL; s = s->next)
+    if (s->of != NULL && strcmp(s->of, of) == 0 && nova_view_is(s->bytes, key))
+      return s->generation;
+  char holder[64];
+  for (unsigned g = 0; m == NULL && n <= sizeof holder && g < GENERATIONS;
+       g++) {
+    nova_mask_placeholder(of, g, n, holder);
+    if (memcmp(holder, key, n) == 0)
+      return g;
+  }
+  return 0;
+}
+
+/* A placeholder of |n| bytes, the last |digits| of them |tail| and solidi
+ * before them: first |brief| with a backslash, then |full| as \u00XX, the rest
+ * bare. */
+struct spelling {
+  size_t n, digits, brief, full;
+  char tail[6];
+};
+
+static char character(const struct spelling *s, size_t i) {
+  return i < s->n - s->digits ? '/' : s->tail[i - (s->n - s->digits)];
+}
+
+static char spelled(const struct spelling *s, size_t at) {
+  if (at < 2 * s->brief)
+    return at % 2 == 0 ? '\\' : '/';
+  at -= 2 * s->brief;
+  if (at < 6 * s->full) {
+    char text[8];
+    snprintf(text, sizeof text, "\\u%04x",
+             (unsigned)character(s, s->brief + at / 6));
+    return text[at % 6];
+  }
+  size_t i = s->brief + s->full + at - 6 * s->full;
+  return i < s->n ? character(s, i) : '*';
+}
+
 void nova_mask_fill(const struct nova_masked *p, char *out) {
   if (p->form == NOVA_MASKED_NUMBER) {
     memset(out, '1', p->length);
@@ -357,32 +394,15 @@ void nova_mask_fill(const struct nova_masked *p, char *out) {
     nova_mask_placeholder(p->of, p->generation, p->length, out);
     return;
   }
-  /* A part, or escaped: spell the whole one and take what is asked for. The
-   * digits at its end and the solidi before them are made one by one, so
-   * nothing as large as the secret is needed. */
-  char tail[6];
-  size_t n = p->form == NOVA_MASKED_PLAIN ? p->whole : p->secret;
-  size_t digits = n < sizeof tail ? n : sizeof tail;
-  nova_mask_placeholder(p->of, p->generation, digits, tail);
-  size_t extra = p->whole > n ? p->whole - n : 0;
-  size_t brief = extra % 5, full = extra / 5; /* escapes of 2 and of 6 bytes */
-  size_t at = 0;                              /* in the whole */
-  for (size_t i = 0; i < n && at < p->part + p->length; i++) {
-    char c = i < n - digits ? '/' : tail[i - (n - digits)];
-    size_t want = 1;
-    char text[8] = {c};
-    if (brief != 0 && c == '/') {
-      want = (size_t)snprintf(text, sizeof text, "\\/");
-      brief--;
-    } else if (full != 0) {
-      want = (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)c);
-      full--;
-    }
-    for (size_t k = 0; k < want; k++, at++)
-      if (at >= p->part && at < p->part + p->length)
-        out[at - p->part] = text[k];
-  }
-  for (; at < p->part + p->length; at++)
-    if (at >= p->part)
-      out[at - p->part] = '*';
+  /* Where each byte stands follows from the counts, so that a part costs no
+   * more than its length. */
+  struct spelling s = {.n =
+                           p->form == NOVA_MASKED_PLAIN ? p->whole : p->secret};
+  s.digits = s.n < sizeof s.tail ? s.n : sizeof s.tail;
+  nova_mask_placeholder(p->of, p->generation, s.digits, s.tail);
+  size_t extra = p->whole > s.n ? p->whole - s.n : 0;
+  s.brief = extra % 5 < s.n - s.digits ? extra % 5 : s.n - s.digits;
+  s.full = extra / 5 < s.n - s.brief ? extra / 5 : s.n - s.brief;
+  for (size_t i = 0; i < p->length; i++)
+    out[i] = spelled(&s, p->part + i);
 }

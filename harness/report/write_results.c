@@ -136,6 +136,22 @@ static void write_failure(struct nova_json_out *o, const struct nova_check *f) {
   nova_jo_close(o, '}');
 }
 
+/* The key in force at the conversation's start, where that is not the profile's
+ * any more. */
+static void write_key(struct nova_json_out *o, const char *name, const char *of,
+                      const char *key) {
+  if (of == NULL || key == NULL)
+    return;
+  unsigned generation = nova_mask_generation(o->mask, of, key);
+  if (generation == 0)
+    return;
+  nova_jo_key(o, name);
+  nova_jo_open(o, '{', true);
+  number(o, "generation", generation);
+  number(o, "length", strlen(key));
+  nova_jo_close(o, '}');
+}
+
 static void write_conversation(struct nova_json_out *o,
                                const struct nova_results *r,
                                const struct nova_conversation_result *c,
@@ -154,6 +170,8 @@ static void write_conversation(struct nova_json_out *o,
   seconds(o, "duration_s", c->duration);
   member(o, "device", c->device);
   member(o, "other", c->other);
+  write_key(o, "device_key", c->device, c->device_key);
+  write_key(o, "other_key", c->other, c->other_key);
   number(o, "seed", c->seed);
   seconds(o, "unix_time", c->unix_ns);
   seconds(o, "timing_error_s", c->timing_error);

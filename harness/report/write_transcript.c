@@ -178,8 +178,12 @@ static void write_payload(struct nova_json_out *o, const struct nova_entry *e,
     nova_jo_key(o, "kept");
     nova_jo_uint(o, some.cut);
   }
-  if (some.cut != all.cut)
+  if (some.cut != all.cut) {
     write_digest(o, all);
+  } else if (e->digest != NULL) {
+    nova_jo_key(o, "sha256");
+    nova_jo_string(o, e->digest);
+  }
   nova_jo_key(o, text ? "text" : "hex");
   nova_jo_string_begin(o);
   struct pieces p = some;
