@@ -188,10 +188,15 @@ static void start(struct nova_run *r, struct nova__planned *p) {
   p->result = (struct nova_conversation_result){
       .id = s->id,
       .title = s->title,
+      .why = s->why,
+      .mend = s->mend,
+      .transport = s->transport,
       .verifies = s->verifies,
       .started = p->t0 - r->started,
       .device = device != NULL ? device->id : NULL,
       .other = other != NULL && other != device ? other->id : NULL,
+      .device_key = device != NULL ? device->key : NULL,
+      .other_key = other != NULL && other != device ? other->key : NULL,
       .seed = seed,
       .unix_ns = unix_ns,
       .timing_error = error,
@@ -312,10 +317,7 @@ static void take_result(struct nova_run *r, struct nova__planned *p) {
   res->checks = n;
   res->transcript = *nova_player_transcript(p->player);
   res->verdict = nova_player_verdict(p->player, &res->reason);
-  res->failure = NULL;
-  for (size_t i = 0; i < n && res->failure == NULL; i++)
-    if (checks[i].verdict == NOVA_VERDICT_FAIL)
-      res->failure = &checks[i];
+  res->failure = nova__first_failure(checks, n);
 }
 
 static const struct nova_step *step_of(const struct nova_step *s,
@@ -330,6 +332,15 @@ static const struct nova_step *step_of(const struct nova_step *s,
     }
   }
   return NULL;
+}
+
+/* Whether a step failed; what a rule found is nobody else's doing. */
+static bool step_failed(const struct nova__planned *p) {
+  for (size_t i = 0; i < p->result.checks; i++)
+    if (p->result.check[i].verdict == NOVA_VERDICT_FAIL &&
+        p->result.check[i].step != 0)
+      return true;
+  return false;
 }
 
 /* Whether its own probe found that the subject did not survive: that is what it
@@ -358,7 +369,7 @@ static nova_ts hazard_of(const struct nova__planned *o) {
  * connection was lost about when the other sent something hard, or it failed
  * while or after another one's probe found the subject dead or deaf. */
 static bool victim(const struct nova_run *r, const struct nova__planned *p) {
-  bool failed = p->result.failure != NULL;
+  bool failed = step_failed(p);
   if (probe_failed(p) || (!failed && p->lost_at == NOVA_TS_NONE))
     return false;
   nova_ts end = p->t0 + p->result.duration;
@@ -379,19 +390,9 @@ static bool victim(const struct nova_run *r, const struct nova__planned *p) {
 
 /* It cannot be tried again: what it found proves nothing. */
 static void excuse(struct nova_run *r, struct nova__planned *p) {
-  const char *reason = "the subject had been tested hard by another "
-                       "conversation, and this could not be tried again";
-  for (size_t i = 0; i < p->result.checks; i++) {
-    struct nova_check *c = &p->result.check[i];
-    if (c->verdict != NOVA_VERDICT_FAIL || c->step == 0)
-      continue;
-    c->verdict = NOVA_VERDICT_INCONCLUSIVE;
-    c->reason = nova_arena_printf(&r->arena, "%s: %s", reason,
-                                  c->reason != NULL ? c->reason : "");
-    p->result.reason = c->reason;
-  }
+  nova__excuse(&r->arena, p->result.check, p->result.checks);
   p->result.verdict = nova_player_verdict(p->player, &p->result.reason);
-  p->result.failure = NULL;
+  p->result.failure = nova__first_failure(p->result.check, p->result.checks);
 }
 
 static bool wants_retry(const struct nova__planned *p) {
@@ -406,8 +407,12 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
   const char *id = NULL;
   const char *key = nova_player_new_key(p->player, &id);
   for (size_t i = 0; key != NULL && i < r->profile.devices; i++)
-    if (strcmp(r->profile.device[i].id, id) == 0)
-      r->profile.device[i].key = key;
+    if (strcmp(r->profile.device[i].id, id) == 0) {
+      /* The player that has it goes where the conversation is tried again. */
+      const char *copy = nova_arena_copy(&r->arena, key, strlen(key));
+      if (copy != NULL)
+        r->profile.device[i].key = copy;
+    }
   bool deactivates = (p->script->needs & 1u << NOVA_HOOK_DEACTIVATE) != 0;
   for (const struct nova_step *s = p->script->steps; s != NULL; s = s->next)
     deactivates |=
@@ -466,6 +471,9 @@ static void give_up(struct nova_run *r, struct nova__planned *p,
   }
   p->result = (struct nova_conversation_result){.id = s->id,
                                                 .title = s->title,
+                                                .why = s->why,
+                                                .mend = s->mend,
+                                                .transport = s->transport,
                                                 .verifies = s->verifies,
                                                 .verdict = verdict,
                                                 .reason = reason};
