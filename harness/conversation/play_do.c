@@ -284,7 +284,7 @@ void nova__sent(struct nova_player *p, unsigned connection,
           oldest = k;
       p->transcript.entry[oldest].since = e->since;
       p->transcript.entry[oldest].t = e->t;
-      p->transcript.entry[oldest].code = 1;
+      p->transcript.entry[oldest].code = (int)(p->transcript.n - oldest);
       break;
     }
   }

@@ -455,17 +455,23 @@ static nova_ts step_deadline(struct nova_player *p) {
   return nova__await_deadline(p, s);
 }
 
+/* When something is due; NOVA_TS_NONE for never. */
+static nova_ts due(struct nova_player *p) {
+  return p->done ? NOVA_TS_NONE
+                 : nova_ts_min(step_deadline(p), nova__do_deadline(p));
+}
+
+/* What is due at t is dealt with behind the events of t, in a live run as in a
+ * recorded one, and so a nanosecond later. */
 nova_ts nova_player_next_deadline(const struct nova_player *p) {
   /* Evaluating an awaited step changes nothing that is seen from outside. */
-  struct nova_player *m = (struct nova_player *)(uintptr_t)p;
-  return p->done ? NOVA_TS_NONE
-                 : nova_ts_min(step_deadline(m), nova__do_deadline(p));
+  return nova_ts_add(due((struct nova_player *)(uintptr_t)p), 1);
 }
 
 /* Deals with the deadlines up to |until| at their own times. */
 static void expire_to(struct nova_player *p, nova_ts until) {
   for (unsigned guard = 0; !p->done && guard < 1000000; guard++) {
-    nova_ts d = nova_player_next_deadline(p);
+    nova_ts d = due(p);
     if (d == NOVA_TS_NONE || d > until)
       return;
     if (d > p->now)
@@ -486,9 +492,11 @@ void nova_player_set_timing_error(struct nova_player *p, nova_ts error) {
 }
 
 void nova_player_expire(struct nova_player *p, nova_ts now) {
-  expire_to(p, now);
-  if (!p->done && now > p->now)
-    p->now = now;
+  if (now == 0)
+    return;
+  expire_to(p, now - 1);
+  if (!p->done && now - 1 > p->now)
+    p->now = now - 1;
 }
 
 bool nova_player_next_action(struct nova_player *p, nova_ts now,

@@ -9,7 +9,7 @@
  *     nova_player_checks, nova_player_transcript
  *
  * What it finds depends on the events and their times alone: before an event at
- * time t is looked at, all deadlines up to t are dealt with at their own times,
+ * time t is looked at, all deadlines before t are dealt with at their own times,
  * however late the caller came to feed it. So a recorded run judges the same as a
  * live one. All times count from the conversation's start. */
 #ifndef NOVA_CONVERSATION_PLAYER_H
@@ -78,7 +78,7 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e);
  * before counts, rounded up to a millisecond, and stands in the transcript. */
 void nova_player_set_timing_error(struct nova_player *p, nova_ts error);
 
-/* The time came; deals with every deadline up to |now|. */
+/* The time came; deals with every deadline before |now|. */
 void nova_player_expire(struct nova_player *p, nova_ts now);
 
 /* When it wants to be called at the latest; NOVA_TS_NONE for never. */

@@ -115,3 +115,25 @@ struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n) {
   qsort(plan, *n, sizeof *plan, compare);
   return plan;
 }
+
+void nova__excuse(struct nova_arena *arena, struct nova_check *check,
+                  size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    struct nova_check *c = &check[i];
+    if (c->verdict != NOVA_VERDICT_FAIL || c->step == 0)
+      continue;
+    c->verdict = NOVA_VERDICT_INCONCLUSIVE;
+    c->reason = nova_arena_printf(arena, "%s%s", NOVA__EXCUSE,
+                                  c->reason != NULL ? c->reason : "");
+    if (c->reason == NULL)
+      c->reason = NOVA__EXCUSE;
+  }
+}
+
+const struct nova_check *nova__first_failure(const struct nova_check *check,
+                                             size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (check[i].verdict == NOVA_VERDICT_FAIL)
+      return &check[i];
+  return NULL;
+}

@@ -31,4 +31,18 @@ struct nova__planned {
  * start. |n|: how many. NULL without memory; freed by the caller. */
 struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n);
 
+/* How the reason of an excused check begins: the subject may have suffered from
+ * another conversation. */
+#define NOVA__EXCUSE                                                           \
+  "the subject had been tested hard by another conversation, and this could "  \
+  "not be tried again: "
+
+/* Makes the failed checks of a conversation's steps inconclusive for that
+ * reason; |arena| holds it. */
+void nova__excuse(struct nova_arena *arena, struct nova_check *check, size_t n);
+
+/* The first check that failed, or NULL. */
+const struct nova_check *nova__first_failure(const struct nova_check *check,
+                                             size_t n);
+
 #endif
