@@ -26,7 +26,8 @@ struct check {
   struct nova_diag diag;
 };
 
-/* --- the whole set -------------------------------------------------------------- */
+/* --- the whole set
+ * -------------------------------------------------------------- */
 
 /* What this version judges: servers over TCP. */
 static bool judged(const struct nova_requirement *r) {
@@ -76,7 +77,8 @@ static int check_all(struct check *k) {
   return status;
 }
 
-/* --- single files --------------------------------------------------------------- */
+/* --- single files
+ * --------------------------------------------------------------- */
 
 /* What a file is says its first key. */
 static void classify(struct check *k, struct source *f) {
@@ -121,7 +123,8 @@ static bool given(const struct check *k, enum kind kind, const char *fragment) {
 }
 
 /* The name of the fragment that a file of the program's specs holds; NULL. */
-static const char *fragment_of(struct check *k, const struct nova_spec_file *f) {
+static const char *fragment_of(struct check *k,
+                               const struct nova_spec_file *f) {
   if (strstr(f->path, "fragments/") == NULL)
     return NULL;
   struct nova_arena arena;

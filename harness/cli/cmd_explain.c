@@ -52,8 +52,9 @@ static void text_part(struct explain *e, const char *en, const char *zh,
 
 static void requirement(struct explain *e, const struct nova_requirement *r) {
   nova_buf_printf(e->out, "%s\n  %s\n  %s\n\n", r->id, r->text.en, r->text.zh);
-  nova_buf_printf(e->out, "  level    %s\n  basis    %s\n  section  %s\n"
-                          "  binds    %s\n",
+  nova_buf_printf(e->out,
+                  "  level    %s\n  basis    %s\n  section  %s\n"
+                  "  binds    %s\n",
                   nova_level_names[r->level], r->basis, r->section,
                   nova_role_names[r->binds]);
   for (size_t i = 0; i < r->needs_n; i++)
@@ -89,7 +90,8 @@ static void requirement(struct explain *e, const struct nova_requirement *r) {
 }
 
 static void conversation(struct explain *e, const struct nova_script *s) {
-  nova_buf_printf(e->out, "%s\n  %s\n", s->id, nova_text_in(e->lang, &s->title));
+  nova_buf_printf(e->out, "%s\n  %s\n", s->id,
+                  nova_text_in(e->lang, &s->title));
   text_part(e, "Why:", "缘由：", &s->why);
   text_part(e, "How to mend it:", "修改建议：", &s->mend);
   heading(e, "Steps (times of the guide):", "步骤（采用指南的时间）：");
@@ -114,8 +116,9 @@ static void conversation(struct explain *e, const struct nova_script *s) {
 }
 
 static void rule(struct explain *e, const struct nova_rule *u) {
-  nova_buf_printf(e->out, "%s\n  %s\n\n  judged on every %s of the %s, in every "
-                          "conversation; verifies %s\n  %s:%u\n",
+  nova_buf_printf(e->out,
+                  "%s\n  %s\n\n  judged on every %s of the %s, in every "
+                  "conversation; verifies %s\n  %s:%u\n",
                   u->id, nova_text_in(e->lang, &u->title),
                   u->every == NOVA_RULE_LINE      ? "line"
                   : u->every == NOVA_RULE_MESSAGE ? u->type
@@ -124,9 +127,9 @@ static void rule(struct explain *e, const struct nova_rule *u) {
 }
 
 static void fault(struct explain *e, const struct nova_fault_info *i) {
-  nova_buf_printf(e->out, "%s\n  a fault of the reference %s: %s\n  breaks %s\n",
-                  i->name, i->side == NOVA_SIDE_SERVER ? "server" : "device",
-                  i->what, i->breaks);
+  nova_buf_printf(
+      e->out, "%s\n  a fault of the reference %s: %s\n  breaks %s\n", i->name,
+      i->side == NOVA_SIDE_SERVER ? "server" : "device", i->what, i->breaks);
   if (*i->needs != '\0')
     nova_buf_printf(e->out, "  to be seen it needs %s\n", i->needs);
 }

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 static const char head[] =
-    "# A profile of novaprobe: what is tested, and with what. Everything but the\n"
+    "# A profile of novaprobe: what is tested, and with what. Everything but "
+    "the\n"
     "# first line may be left out. Options of the command line override it.\n"
-    "# Durations: 250ms, 10s, 3min. ${NAME} is taken from the environment, so that\n"
+    "# Durations: 250ms, 10s, 3min. ${NAME} is taken from the environment, so "
+    "that\n"
     "# no key has to stand here. Relative paths start at this file's folder.\n"
     "novaprobe: 1\n";
 
@@ -22,7 +24,8 @@ static const char server[] =
     "# mqtt: 127.0.0.1:1883\n"
     "# mqtts: 127.0.0.1:8883\n"
     "\n"
-    "# Credentials that it knows. With one almost everything can be tested, with\n"
+    "# Credentials that it knows. With one almost everything can be tested, "
+    "with\n"
     "# several the run is as short as its longest conversation.\n"
     "devices:\n"
     "  - {id: DEV-000001, key: change-me-1}\n"
@@ -37,9 +40,11 @@ static const char server[] =
     "# timers: {auth_timeout: 10s, heartbeat: 60s, idle_timeout: 180s,\n"
     "#          response_timeout: 5s, hook_timeout: 10s, late_tolerance: 1s}\n"
     "\n"
-    "# Commands that make the platform act, started without a shell in this file's\n"
+    "# Commands that make the platform act, started without a shell in this "
+    "file's\n"
     "# folder; their environment has NOVA_DEVICE_ID and, for send_command,\n"
-    "# NOVA_COMMAND and NOVA_PARAMS (JSON). What needs one that is not given is\n"
+    "# NOVA_COMMAND and NOVA_PARAMS (JSON). What needs one that is not given "
+    "is\n"
     "# reported as not tested.\n"
     "# hooks:\n"
     "#   send_command: ./ctl command\n"
@@ -48,7 +53,8 @@ static const char server[] =
     "#   activate: ./ctl activate\n"
     "#   read_data: ./ctl data        # prints the last values, a JSON object\n"
     "\n"
-    "# Known failures: requirement id, reason and, if wanted, 'until 2027-03-31'.\n"
+    "# Known failures: requirement id, reason and, if wanted, 'until "
+    "2027-03-31'.\n"
     "# expect: known-failures.txt\n";
 
 static const char device[] =
@@ -72,9 +78,11 @@ static const char device[] =
     "declares:\n"
     "  transports: [tcp]\n"
     "  # value_keys: [temperature, humidity]\n"
-    "  # actuators: {relay1: [\"OFF\", \"ON\"], led_brightness: 80}  # example values\n"
+    "  # actuators: {relay1: [\"OFF\", \"ON\"], led_brightness: 80}  # example "
+    "values\n"
     "\n"
-    "# Known failures: requirement id, reason and, if wanted, 'until 2027-03-31'.\n"
+    "# Known failures: requirement id, reason and, if wanted, 'until "
+    "2027-03-31'.\n"
     "# expect: known-failures.txt\n";
 
 /* A new file; one that is there is not touched. */

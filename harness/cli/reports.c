@@ -1,5 +1,6 @@
 #include "cli/reports.h"
 
+#include "report/html.h"
 #include "report/junit.h"
 #include "report/results_json.h"
 
@@ -19,13 +20,19 @@ static int junit(const struct nova_sink *sink, void *user) {
   return nova_junit_write(j->r, j->m, j->lang, NULL, sink);
 }
 
+static int html(const struct nova_sink *sink, void *user) {
+  const struct job *j = user;
+  return nova_html_write(j->r, j->m, j->lang, NULL, sink);
+}
+
 int nova_reports_write(const struct nova_outdir *d,
                        const struct nova_results *r, const struct nova_mask *m,
                        enum nova_lang lang, const char **what) {
   static const struct {
     const char *name;
     int (*fn)(const struct nova_sink *sink, void *user);
-  } all[] = {{"results.json", results}, {"junit.xml", junit}};
+  } all[] = {
+      {"results.json", results}, {"junit.xml", junit}, {"report.html", html}};
   struct job j = {r, m, lang};
   int first = 0;
   /* Once more: a key that was learned late is masked early, too. */

@@ -56,8 +56,8 @@ static void raw(struct words *w, const struct nova_raw *r) {
   if (made_up)
     say(w, "bytes of its own", "自行构造的字节");
   else
-    nova_buf_printf(w->out, w->lang == NOVA_LANG_ZH ? "%zu 个字节" : "%zu bytes",
-                    n);
+    nova_buf_printf(w->out,
+                    w->lang == NOVA_LANG_ZH ? "%zu 个字节" : "%zu bytes", n);
 }
 
 static void messages(struct words *w, const struct nova_step *s) {
@@ -73,7 +73,8 @@ static void messages(struct words *w, const struct nova_step *s) {
   if (s->raw != NULL)
     raw(w, s->raw);
   if (s->pad_to != NULL) {
-    say(w, ", padded with white space to a line of ", "，用空白填充至整行长度 ");
+    say(w, ", padded with white space to a line of ",
+        "，用空白填充至整行长度 ");
     pattern(w, s->pad_to);
     say(w, " bytes", " 字节");
   }
@@ -89,10 +90,10 @@ static void messages(struct words *w, const struct nova_step *s) {
 
 static void hook(struct words *w, const struct nova_step *s) {
   static const char *const en[NOVA_HOOKS] = {
-      "sends a command to ", "resets the key of ", "deactivates ",
-      "activates ", "is asked for the data of "};
-  static const char *const zh[NOVA_HOOKS] = {
-      "下发命令给 ", "重置密钥：", "停用 ", "启用 ", "查询数据："};
+      "sends a command to ", "resets the key of ", "deactivates ", "activates ",
+      "is asked for the data of "};
+  static const char *const zh[NOVA_HOOKS] = {"下发命令给 ", "重置密钥：",
+                                             "停用 ", "启用 ", "查询数据："};
   nova_buf_puts(w->out, w->lang == NOVA_LANG_ZH ? zh[s->hook] : en[s->hook]);
   nova_buf_printf(w->out, "$%s", s->device != NULL ? s->device : "device");
   if (s->command != NULL) {
@@ -140,9 +141,7 @@ static void verb(struct words *w, const struct nova_step *s) {
     say(w, " does not send ", "不发送 ");
     messages(w, s);
     return;
-  case NOVA_VERB_OPEN:
-    say(w, " keeps the connection open", "保持连接");
-    return;
+  case NOVA_VERB_OPEN: say(w, " keeps the connection open", "保持连接"); return;
   case NOVA_VERB_HOOK:
     nova_buf_puts(w->out, w->lang == NOVA_LANG_ZH ? "" : " ");
     hook(w, s);
