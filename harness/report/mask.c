@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #define BUCKETS 16384
+#define FILTER  ((size_t)1 << 18) /* bits */
 #define HOLDS   ((size_t)64 << 20)
 
 /* A text of this length may have been cut by whoever made it, without a sign.
@@ -22,11 +23,21 @@ void nova_mask_free(struct nova_mask *m) {
   nova_mask_init(m, m->arena.mem);
 }
 
-static size_t bucket_of(const char *p) {
+static uint32_t hash_of(const char *p) {
   uint32_t h;
   memcpy(&h, p, sizeof h);
-  h *= UINT32_C(2654435761);
-  return h >> 18; /* 14 bits: BUCKETS */
+  return h * UINT32_C(2654435761);
+}
+
+static size_t bucket_of(const char *p) {
+  return hash_of(p) >> 18; /* 14 bits: BUCKETS */
+}
+
+/* Whether a spelling may begin with these 4 bytes: most of a text is told apart
+ * by one bit. */
+static bool may_begin(const struct nova_mask *m, const char *p) {
+  uint32_t bit = hash_of(p) >> 14; /* 18 bits: FILTER */
+  return (m->filter[bit / 8] >> bit % 8 & 1) != 0;
 }
 
 /* --- adding ------------------------------------------------------------------
@@ -97,9 +108,10 @@ int nova_mask_add(struct nova_mask *m, const char *of,
                   struct nova_view secret) {
   if (secret.n == 0)
     return 0;
-  if (m->bucket == NULL) {
+  if (m->filter == NULL) {
     m->bucket = NOVA_NEW_ARRAY(&m->arena, struct nova__form *, BUCKETS);
-    if (m->bucket == NULL)
+    m->filter = NOVA_NEW_ARRAY(&m->arena, unsigned char, FILTER / 8);
+    if (m->bucket == NULL || m->filter == NULL)
       return NOVA_ERR_NO_MEMORY;
   }
   unsigned generation = 0;
@@ -322,11 +334,12 @@ static void try_form(const struct nova__form *f, struct nova_view t, size_t i,
 struct nova__range nova__mask_known(const struct nova_mask *m,
                                     struct nova_view t, size_t i) {
   struct nova__range best = {.at = i};
-  if (m == NULL || m->bucket == NULL || t.n - i < NOVA_MASK_SHORTEST)
+  if (m == NULL || m->filter == NULL || t.n - i < NOVA_MASK_SHORTEST)
     return best;
   size_t literal = bucket_of(t.p + i);
-  for (struct nova__form *f = m->bucket[literal]; f != NULL; f = f->next)
-    try_form(f, t, i, &best);
+  if (may_begin(m, t.p + i))
+    for (struct nova__form *f = m->bucket[literal]; f != NULL; f = f->next)
+      try_form(f, t, i, &best);
   bool escapes = false;
   for (size_t k = 0; k < NOVA_MASK_SHORTEST; k++)
     escapes |= t.p[i + k] == '\\' || t.p[i + k] == '%';

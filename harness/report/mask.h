@@ -61,6 +61,7 @@ struct nova_mask {
   struct nova_arena arena;
   struct nova__secret *secrets; /* newest first */
   struct nova__form **bucket;   /* by their first 4 bytes */
+  unsigned char *filter;        /* bits of the first 4 bytes */
   struct nova__form *slow;      /* those that escapes may hide from the table */
   struct nova__secret *shorts;
   size_t n;

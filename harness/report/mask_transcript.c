@@ -25,6 +25,7 @@ struct search {
   struct nova_mask *learns; /* the set that grows; NULL when it is only used */
   const struct nova_conversation_result *c;
   const struct nova_mem *mem;
+  bool hooks; /* the conversation has output of a hook */
   struct found *found;
   size_t n, cap;
 };
@@ -226,7 +227,7 @@ static bool related(struct nova_view a, struct nova_view b) {
 /* Whether a hook of the conversation printed |v|. */
 static bool printed(const struct search *s, struct nova_view v) {
   const struct nova_transcript *t = &s->c->transcript;
-  for (size_t i = 0; i < t->n; i++)
+  for (size_t i = 0; s->hooks && i < t->n; i++)
     if (t->entry[i].kind == NOVA_ENTRY_HOOK && v.n >= NOVA_MASK_SHORTEST &&
         memmem(t->entry[i].bytes.p, t->entry[i].bytes.n, v.p, v.n) != NULL)
       return true;
@@ -307,6 +308,8 @@ int nova_mask_results(struct nova_mask *m, const struct nova_results *r) {
   for (size_t i = 0; i < r->conversations && err == 0; i++) {
     struct search s = {
         .learns = m, .c = &r->conversation[i], .mem = m->arena.mem};
+    for (size_t k = 0; k < s.c->transcript.n && !s.hooks; k++)
+      s.hooks = s.c->transcript.entry[k].kind == NOVA_ENTRY_HOOK;
     err = each_stream(&s, learn_stream);
   }
   return err;

@@ -8,6 +8,11 @@
 /* results.json nests less than that, but for what a profile declares. */
 #define DEPTH 64
 
+/* More than any run has; what looks at results may take time that grows with
+ * the square of them. */
+#define REQUIREMENTS_MOST  8192
+#define CONVERSATIONS_MOST 65536
+
 static const char *const outcomes[] = {"conformant", "not_conformant",
                                        "incomplete"};
 
@@ -320,6 +325,8 @@ static void read_requirement(struct nova__reader *r, struct nova_json_value v,
   q->expect_reason = nova__read_text(r, m[WHY], "expect_reason", false);
   q->checks = nova__read_uint(r, m[CHECKS], "checks", false, UINT32_MAX);
   struct nova_ids ids = nova__read_ids(r, m[CONVERSATIONS], "conversations");
+  if (ids.n > all->conversations)
+    nova__read_fail(r, "conversations", "each conversation once");
   q->conversation = NOVA_NEW_ARRAY(r->arena, size_t, ids.n + 1);
   if (!nova__read_memory(r, q->conversation))
     return;
@@ -375,6 +382,10 @@ static void read_lists(struct nova__reader *r,
   struct nova_json_iter it;
   struct nova_json_value one;
   size_t n = nova__read_count(r, conversations, "conversations", true);
+  if (n > CONVERSATIONS_MOST)
+    nova__read_fail(r, "conversations", "at most 65536");
+  if (r->err != 0)
+    return;
   out->conversation =
       NOVA_NEW_ARRAY(r->arena, struct nova_conversation_result, n + 1);
   if (!nova__read_memory(r, out->conversation))
@@ -391,6 +402,10 @@ static void read_lists(struct nova__reader *r,
     return;
   struct index index = index_of(r, out);
   n = nova__read_count(r, requirements, "requirements", true);
+  if (n > REQUIREMENTS_MOST)
+    nova__read_fail(r, "requirements", "at most 8192");
+  if (r->err != 0)
+    return;
   out->requirement =
       NOVA_NEW_ARRAY(r->arena, struct nova_requirement_result, n + 1);
   if (!nova__read_memory(r, out->requirement))

@@ -234,8 +234,7 @@ Test(read, says_where_and_what_it_wants) {
        "\"conversations\": [], \"requirements\": [{\"id\": \"R\", \"level\": "
        "\"must\", \"basis\": \"stated\", \"section\": \"1\", \"binds\": "
        "\"server\", \"verdict\": \"pass\", \"conversations\": [\"c\"]}]}",
-       "requirements[0].conversations: expected ids of conversations of this "
-       "file"},
+       "requirements[0].conversations: expected each conversation once"},
       {HEAD SUMMARY
        "\"conversations\": [], \"requirements\": [{\"id\": \"R\", \"level\": "
        "\"perhaps\"}]}",
@@ -309,6 +308,19 @@ Test(read, says_where_and_what_it_wants) {
     cr_expect_str_eq(error.text, all[i].error, "%s\n%s", error.text,
                      all[i].error);
   }
+}
+
+Test(read, refuses_more_lists_than_a_run_has) {
+  struct nova_buf b;
+  nova_buf_init(&b, NULL, 1 << 20);
+  nova_buf_puts(&b, HEAD SUMMARY "\"conversations\": [], \"requirements\": [0");
+  for (size_t i = 0; i < 8192; i++)
+    nova_buf_puts(&b, ",0");
+  nova_buf_puts(&b, "]}");
+  struct nova_read_error error;
+  cr_assert_eq(try_text(nova_buf_cstr(&b), &error), NOVA_ERR_ARGUMENT);
+  cr_assert_str_eq(error.text, "requirements: expected at most 8192");
+  nova_buf_free(&b);
 }
 
 /* 4 GB of placeholders in 100 bytes of text. */
