@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "run/plan.h"
+#include "verdict/score.h"
 #include "verdict/verdict.h"
 
 #include <stdio.h>
@@ -684,6 +685,11 @@ struct nova_results *nova_run_results(struct nova_run *r,
                                .interrupted = r->interrupted,
                                .timing_error = r->worst_error,
                                .profile = &r->profile};
+  if (res->subject == NOVA_ROLE_SERVER) {
+    res->faults = NOVA_SCORE_SERVER_FAULTS;
+    res->faults_caught = NOVA_SCORE_SERVER_CAUGHT;
+    res->faults_blamed = NOVA_SCORE_SERVER_FALSELY_BLAMED;
+  }
   res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
                                    r->profile.tcp.port);
   res->conversation = NOVA_NEW_ARRAY(
