@@ -151,7 +151,10 @@ JOB_TEST(it_starts_clean) {
   run_shell(w, "ls -l /proc/self/fd |"
                "grep -E 'socket:|eventpoll|eventfd|lr-x.*pipe:'");
   cr_assert_str_eq(output(w), "");
-  run_shell(w, "grep -E 'SigIgn|SigBlk' /proc/self/status | tr -d '0\\t\\n'");
+  /* Signals 32 and 33 are the C library's own: what make starts inherits them
+   * ignored. */
+  run_shell(w, "grep -E 'SigIgn|SigBlk' /proc/self/status |"
+               "sed -E 's/\\t0{7}[01][08]//' | tr -d '0\\t\\n'");
   cr_assert_str_eq(output(w), "SigBlk:SigIgn:");
   cr_assert_eq(run_shell(w, "cat")->code, 0);
   cr_assert_str_eq(output(w), "");
