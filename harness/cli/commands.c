@@ -63,7 +63,10 @@ const struct nova_command nova_commands[] = {
          BIT(TIMER) | BIT(FAULT) | BIT(SEED),
      0, 0, nova_cmd_mock_device},
     {"report", "RESULTS... [options]",
-     "render, merge or compare results.json files", NULL,
+     "render, merge or compare results.json files",
+     "Several results are merged into one; --compare shows what changed from "
+     "the\n"
+     "first to the second, and exits 1 where something became worse.\n",
      BIT(JUNIT) | BIT(HTML) | BIT(FORMAT) | BIT(OUTPUT) | BIT(COMPARE) |
          BIT(QUIET) | BIT(VERBOSE) | BIT(COLOR) | BIT(LANG),
      1, -1, nova_cmd_report},

@@ -245,12 +245,9 @@ static int commands(struct nova_setup *s) {
   return status;
 }
 
-static int expectations(struct nova_setup *s) {
-  const char *file = nova_options_last(s->o, NOVA_OPT_EXPECT);
-  if (file == NULL)
-    file = s->profile.expect;
-  if (file == NULL)
-    return 0;
+int nova_setup_expect(struct nova_expect *e, struct nova_arena *arena,
+                      const struct nova_catalog *c, const char *file,
+                      bool *expecting) {
   struct nova_buf text;
   struct nova_diag diag;
   nova_buf_init(&text, NULL, NOVA_SOURCE_MOST);
@@ -261,14 +258,24 @@ static int expectations(struct nova_setup *s) {
     status = nova_wrong("%s: %s", file, why);
   } else {
     struct nova_view v = nova_buf_view(&text);
-    if (nova_expect_read(&s->expect, &s->arena, &s->catalog, file,
-                         v.p != NULL ? v.p : "", v.n, &diag) != 0)
+    if (nova_expect_read(e, arena, c, file, v.p != NULL ? v.p : "", v.n,
+                         &diag) != 0)
       status = nova_say_diag(&diag, "");
   }
-  s->expecting = status == 0;
+  *expecting = status == 0;
   nova_buf_free(&text);
   nova_diag_free(&diag);
   return status;
+}
+
+static int expectations(struct nova_setup *s) {
+  const char *file = nova_options_last(s->o, NOVA_OPT_EXPECT);
+  if (file == NULL)
+    file = s->profile.expect;
+  if (file == NULL)
+    return 0;
+  return nova_setup_expect(&s->expect, &s->arena, &s->catalog, file,
+                           &s->expecting);
 }
 
 /* A glob that matches nothing is a mistake, and a run of nothing would look
@@ -300,9 +307,9 @@ static int globs(const struct nova_setup *s, enum nova_option id) {
   return 0;
 }
 
-static int choices(const struct nova_setup *s) {
-  const char *lang = nova_options_last(s->o, NOVA_OPT_LANG);
-  const char *color = nova_options_last(s->o, NOVA_OPT_COLOR);
+int nova_setup_choices(const struct nova_options *o) {
+  const char *lang = nova_options_last(o, NOVA_OPT_LANG);
+  const char *color = nova_options_last(o, NOVA_OPT_COLOR);
   if (lang != NULL && strcmp(lang, "en") != 0 && strcmp(lang, "zh") != 0)
     return nova_wrong("--lang %s: expected en or zh", lang);
   if (color != NULL && strcmp(color, "auto") != 0 &&
@@ -315,7 +322,7 @@ int nova_setup_read(struct nova_setup *s, const struct nova_options *o,
                     enum nova_role subject) {
   int status = nova_setup_read_profile(s, o, subject, 1);
   if (status == 0)
-    status = choices(s);
+    status = nova_setup_choices(o);
   if (status == 0)
     status = numbers(s);
   if (status == 0)

@@ -41,6 +41,16 @@ int nova_setup_read_profile(struct nova_setup *s, const struct nova_options *o,
 /* The language that --lang or the locale asks for. */
 enum nova_lang nova_setup_lang(const struct nova_options *o);
 
+/* Whether --lang and --color have a value that exists. 0 or an exit status,
+ * with a line said. */
+int nova_setup_choices(const struct nova_options *o);
+
+/* Reads a file of known failures. Same results; |expecting|: whether it was
+ * read. */
+int nova_setup_expect(struct nova_expect *e, struct nova_arena *arena,
+                      const struct nova_catalog *c, const char *file,
+                      bool *expecting);
+
 /* A profile's text over |p|. |file|: its name for messages. */
 int nova_setup_profile_text(struct nova_profile *p, const char *file,
                             const char *text, size_t n, struct nova_diag *diag);

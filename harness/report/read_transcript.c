@@ -244,7 +244,8 @@ static void read_event(struct nova__reader *r, struct nova_json_value v,
       nova__read_fail(r, "code", "a whole number");
     e->code = (int)code;
   }
-  if (e->t < after)
+  /* A sending stands where it began and has the time at which it was out. */
+  if (e->t < after && e->kind != NOVA_ENTRY_SENT)
     nova__read_fail(r, "t", "events in the order of their times");
   read_places(r, m[MASKED], e);
   if (r->err == 0)
@@ -269,7 +270,8 @@ void nova__read_transcript(struct nova__reader *r, struct nova_json_value v,
     nova__read_enter(r, "transcript", out->n++);
     read_event(r, one, after, e);
     nova__read_leave(r);
-    after = e->t;
+    if (e->kind != NOVA_ENTRY_SENT)
+      after = e->t;
     out->kept += e->bytes.n;
   }
   out->cap = out->n;

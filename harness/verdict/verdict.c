@@ -315,7 +315,8 @@ int nova_verdict_judge(struct nova_results *r, const struct nova_catalog *c,
   if (r->requirement == NULL || j.failed == NULL || j.solid == NULL ||
       j.masked == NULL)
     return NOVA_ERR_NO_MEMORY;
-  r->requirements = 0;
+  r->requirements = r->stales = 0; /* results may be judged again */
+  memset(r->tally, 0, sizeof r->tally);
   for (const struct nova_requirement *q = c->requirements; q != NULL;
        q = q->next)
     if (q->binds == r->subject)

@@ -103,6 +103,11 @@ static void round_trip(const char *what, const struct simrun_options *o) {
                  nova_verdict_names[verdict[i]],
                  nova_verdict_names[r->requirement[i].verdict]);
   cr_expect_eq(outcome, r->outcome, "%s: outcome", what);
+  size_t counted = 0;
+  for (size_t level = 0; level < 3; level++)
+    for (size_t as = 0; as < 5; as++)
+      counted += r->tally[level].by[as];
+  cr_expect_eq(counted, r->requirements, "%s: counted twice", what);
   nova_replay_free(v);
   free(k);
   free(verdict);
