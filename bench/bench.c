@@ -7,12 +7,13 @@
 
 #define CONTENDERS 8
 #define ROUNDS     51
-#define BATCH      64
+#define BATCH      256
 #define ROUND_NS   2000000
 
+/* Time that this program used, so that others on the machine count little. */
 static uint64_t now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 

@@ -205,7 +205,8 @@ run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
     if (members != NULL && members->wanted(text + i + 1, close - i - 1, false))
       return here;
     size_t value = close + 2;
-    value += text[value] == ' ';
+    if (__builtin_expect(text[value] == ' ', 0))
+      value++;
     if (text[value] == '"') {
       end = mark[3];
       if (mark[2] != value || end >= n || text[end] != '"')
@@ -226,7 +227,8 @@ run_members(struct nova__keys *k, const char *text, size_t i, size_t n,
     if (text[end] != ',')
       return (struct run){mark, end, true};
     i = end + 1;
-    i += text[i] == ' ';
+    if (__builtin_expect(text[i] == ' ', 0))
+      i++;
     if (text[i] != '"')
       return (struct run){mark, end, true};
   }
@@ -255,7 +257,7 @@ scan(struct nova_json *j, const char *const text, size_t i, const size_t n,
   uint32_t object = 0;       /* around the present place; 0: not in one */
   uint32_t top = UINT32_MAX; /* the outermost one, if it is to be recorded */
   unsigned depth = outer;
-  const uint32_t *mark = nova__marks_more(&j->marks, i);
+  const uint32_t *mark = j->marks.at;
   struct nova__json_member *m = NULL;
   int code;
 
@@ -458,9 +460,16 @@ scan_any(struct nova_json *j, const char *text, size_t i, size_t n,
   return scan(j, text, i, n, 0, value, at, members, false);
 }
 
-static void begin(struct nova_json *j, const char *text, size_t n) {
-  nova__keys_begin(&j->keys, text, n);
+/* Begins the value at text[i]. |again|: the table of keys was too small. */
+static void begin(struct nova_json *j, const char *text, size_t n, size_t i,
+                  bool again) {
   nova__marks_begin(&j->marks, text, n);
+  nova__marks_more(&j->marks, i);
+  /* If all marks in it were those of keys, and the rest were like it. */
+  size_t expected = j->marks.found / 2;
+  if (j->marks.next < n)
+    expected *= (n - i) / NOVA__MARKS_CHUNK + 1;
+  nova__keys_begin(&j->keys, text, n, again ? SIZE_MAX : expected);
 }
 
 static int fail(struct nova_fault_at *at, int code, size_t offset) {
@@ -480,11 +489,18 @@ static int scan_all(struct nova_json *j, const char *text, size_t n,
     return fail(at, NOVA_ERR_JSON_EMPTY, n);
   while (nova__json_space(text[last - 1]))
     last--;
-  begin(j, text, n);
   bool guarded = n >= GUARDED && (text[first] == '{' || text[first] == '[') &&
                  (text[last - 1] == '}' || text[last - 1] == ']');
-  int err = guarded ? scan_guarded(j, text, first, n, 0, value, at, members)
-                    : scan_any(j, text, first, n, value, at, members);
+  int err;
+  bool again = false;
+  do {
+    begin(j, text, n, first, again);
+    if (members != NULL)
+      members->kept = members->total = 0;
+    err = guarded ? scan_guarded(j, text, first, n, 0, value, at, members)
+                  : scan_any(j, text, first, n, value, at, members);
+    again = j->keys.crowded;
+  } while (again);
   /* All keys stand before whatever else was found. */
   if (j->keys.sorting && nova__keys_finish(&j->keys, &offset))
     return fail(at, NOVA_ERR_JSON_DUPLICATE_KEY, offset - 1);
@@ -506,11 +522,26 @@ size_t nova__json_object(struct nova_json *j, const char *text, size_t n,
   struct nova_json_value value;
   struct nova_fault_at at;
   size_t offset;
-  if (n < GUARDED)
+  if (n < GUARDED || j->max_depth < 2)
     return 0;
-  begin(j, text, n);
-  if (scan_guarded(j, text, i, n, 1, &value, &at, NULL) != 0 ||
-      (j->keys.sorting && nova__keys_finish(&j->keys, &offset)))
+  begin(j, text, n, i, false);
+  if (j->marks.next == n && text[i + 1] == '"') {
+    /* In a short text it mostly is one run of members. */
+    struct run run =
+        run_members(&j->keys, text, i + 1, n, nova__keys_object(&j->keys),
+                    j->marks.at, NULL);
+    if (run.ended && text[run.i] == '}' && !j->keys.sorting)
+      return run.i + 1;
+    begin(j, text, n, i, false);
+  }
+  if (scan_guarded(j, text, i, n, 1, &value, &at, NULL) != 0) {
+    if (!j->keys.crowded)
+      return 0;
+    begin(j, text, n, i, true);
+    if (scan_guarded(j, text, i, n, 1, &value, &at, NULL) != 0)
+      return 0;
+  }
+  if (j->keys.sorting && nova__keys_finish(&j->keys, &offset))
     return 0;
   return i + value.text.n;
 }
@@ -520,8 +551,6 @@ static const struct nova_json_value none = {NOVA_JSON_NONE, {NULL, 0}};
 int nova__json_scan(struct nova_json *j, const char *p, size_t n,
                     struct nova_json_value *value, struct nova_fault_at *at,
                     struct nova__json_members *members) {
-  if (members != NULL)
-    members->kept = members->total = 0;
   int err = scan_all(j, p, n, value, at, members);
   if (err != 0)
     *value = none;

@@ -14,20 +14,28 @@ void nova__keys_init(struct nova__keys *k, struct nova__key *slot,
   *k = (struct nova__keys){.slot = slot, .slots = slots, .last = 1};
 }
 
-void nova__keys_begin(struct nova__keys *k, const char *text, size_t n) {
+void nova__keys_begin(struct nova__keys *k, const char *text, size_t n,
+                      size_t expected) {
   /* An object takes two bytes, so that n / 2 bounds the numbers of a text. */
   if (k->last > UINT32_MAX - n / 2 - 2) {
     memset(k->slot, 0, k->slots * sizeof *k->slot);
     k->last = 1;
   }
-  uint32_t slots = (uint32_t)nova__keys_slots(n);
+  size_t most = nova__keys_slots(n), slots = 16;
+  if (expected > 4)
+    /* Four times as many, and up to a power of two. */
+    slots = expected < most / 4
+                ? (size_t)1 << (64 - __builtin_clzll(4 * expected - 1))
+                : most;
   k->text = text;
   k->n = n;
-  k->mask = slots - 1;
-  k->shift = 64 - (unsigned)__builtin_ctz(slots);
+  k->most = (uint32_t)most;
+  k->mask = (uint32_t)slots - 1;
+  k->shift = 64 - (unsigned)__builtin_ctzll(slots);
   k->base = k->last + 1;
+  k->count = 0;
   k->budget = 256 + 2 * n;
-  k->sorting = false;
+  k->sorting = k->crowded = false;
 }
 
 /* Gives what nova__keys_hash() gives for the unescaped characters. */
@@ -75,9 +83,14 @@ static bool same(const struct nova__keys *k, struct nova__key a,
 
 bool nova__keys_collide(struct nova__keys *k, struct nova__key key, size_t n,
                         uint32_t at) {
+  if (k->count > k->mask / 4 * 3 && k->mask + 1 < k->most) {
+    k->crowded = true;
+    return false;
+  }
   while (!k->sorting) {
     if (k->slot[at].object < k->base) {
       k->slot[at] = key;
+      k->count++;
       return true;
     }
     size_t cost = 1;

@@ -5,6 +5,9 @@
  * object whose number it carries, and is free if the number is older than the
  * text. So nothing has to be cleared between texts or objects.
  *
+ * The table is as large as the beginning of the text lets expect. If it proves
+ * too small, the text is scanned once more with the largest that it can need.
+ *
  * A text that is made so that many keys meet in one place of the table cannot
  * make it slow. Every step beyond the first, and every eight bytes that are
  * compared, draw on a budget that is linear in the length of the text. When it
@@ -36,7 +39,10 @@ struct nova__keys {
   size_t slots; /* a power of two */
   const char *text;
   size_t n;
-  uint32_t mask; /* of the part that this text uses */
+  uint32_t mask;  /* of the part that this text uses */
+  uint32_t most;  /* slots that it can need */
+  uint32_t count; /* of its keys so far */
+  bool crowded;   /* the part is too small */
   unsigned shift;
   uint32_t base; /* slots with an older number are free; 0 while sorting */
   uint32_t last; /* the number given out last */
@@ -54,8 +60,10 @@ size_t nova__keys_slots(size_t n);
 void nova__keys_init(struct nova__keys *k, struct nova__key *slot,
                      size_t slots);
 
-/* Begins a text. */
-void nova__keys_begin(struct nova__keys *k, const char *text, size_t n);
+/* Begins a text.
+ * |expected|: about how many keys it has; SIZE_MAX: as many as it can have. */
+void nova__keys_begin(struct nova__keys *k, const char *text, size_t n,
+                      size_t expected);
 
 /* The number of a new object. */
 static inline uint32_t nova__keys_object(struct nova__keys *k) {
@@ -116,7 +124,7 @@ static inline uint64_t nova__keys_hash(uint64_t h, const char *p, size_t n) {
 /* Adds a key of an object.
  * |text|: what nova__keys_begin() was given.
  * |key|, |n|: where in it the key's characters stand.
- * Returns false if the object has it already. */
+ * Returns false if the object has it already, or if the table is |crowded|. */
 static inline __attribute__((always_inline)) bool
 nova__keys_add(struct nova__keys *k, uint32_t object, const char *text,
                size_t key, size_t n, bool escaped) {
@@ -132,6 +140,7 @@ nova__keys_add(struct nova__keys *k, uint32_t object, const char *text,
   if (k->slot[at].object >= k->base)
     return nova__keys_collide(k, new, n, at);
   k->slot[at] = new;
+  k->count++;
   return true;
 }
 

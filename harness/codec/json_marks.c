@@ -5,7 +5,7 @@
 void nova__marks_begin(struct nova__marks *m, const char *text, size_t n) {
   m->text = text;
   m->n = n;
-  m->next = 0;
+  m->next = m->found = 0;
   m->at[0] = NOVA__MARKS_END;
 }
 
@@ -89,5 +89,6 @@ const uint32_t *nova__marks_more(struct nova__marks *m, size_t from) {
     m->next = to;
   }
   m->at[n] = NOVA__MARKS_END;
+  m->found = n;
   return m->at;
 }

@@ -21,7 +21,8 @@
 struct nova__marks {
   const char *text;
   size_t n;
-  size_t next; /* the text is looked through up to here */
+  size_t next;  /* the text is looked through up to here */
+  size_t found; /* marks of the present list */
   uint32_t at[NOVA__MARKS_CHUNK + 1];
 };
 

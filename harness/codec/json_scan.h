@@ -90,27 +90,21 @@ static inline size_t nova__json_short_number(const char *text, size_t i,
   /* Near the end of the text the 16 bytes begin before the number. */
   size_t from = i < n - 16 ? i : n - 16;
   const char *q = text + i;
-  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text + from));
-  v = _mm_subs_epu8(_mm_sub_epi8(v, _mm_set1_epi8('0')), _mm_set1_epi8(9));
   /* One bit for each byte that is no digit; those above make every count
    * defined. */
-  unsigned other =
-      ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
-  other >>= i - from;
+  unsigned other = ~nova__json_digits(text + from) >> (i - from);
   unsigned minus = *q == '-';
-  unsigned whole = (unsigned)__builtin_ctz(other >> minus);
-  unsigned at = minus + whole;
-  if (whole == 0 || at >= 16 || (whole > 1 && q[minus] == '0'))
-    return 0;
+  other &= ~minus;
+  unsigned at = (unsigned)__builtin_ctz(other);
   /* Whether there is a fraction is as good as random: no branch on it. */
-  unsigned point = q[at] == '.';
-  unsigned fraction = (unsigned)__builtin_ctz(other >> (at + point));
-  if (point > fraction)
+  unsigned point = 0u - (q[at] == '.');
+  unsigned end = (unsigned)__builtin_ctz(other & (other - 1));
+  end = at + ((end - at) & point);
+  unsigned zero = (unsigned)(q[minus] == '0') & (unsigned)(at != minus + 1);
+  if (at == minus || end == at + 1 || end >= 16 || zero != 0 ||
+      (q[end] | 0x20) == 'e')
     return 0;
-  at += point + (fraction & (0u - point));
-  if (at >= 16)
-    return 0;
-  return (q[at] | 0x20) == 'e' ? 0 : at;
+  return end;
 #else
   (void)text;
   (void)i;

@@ -114,7 +114,7 @@ Test(json_keys, numbers_of_objects_wrap) {
   k.last = UINT32_MAX - 20;
   for (int round = 0; round < 40; round++) {
     static const char t[] = "aabbccdd";
-    nova__keys_begin(&k, t, sizeof t - 1);
+    nova__keys_begin(&k, t, sizeof t - 1, SIZE_MAX);
     uint32_t outer = nova__keys_object(&k), inner = nova__keys_object(&k);
     cr_assert_neq(outer, 0);
     cr_assert_neq(inner, 0);
@@ -217,7 +217,7 @@ Test(json_keys, the_same_answer_with_every_budget) {
     /* Twice the keys, so that the table is as full as it can get. */
     memset(slot, 0, sizeof slot);
     nova__keys_init(&k, slot, nova__keys_slots(4 * count));
-    nova__keys_begin(&k, text, 4 * count);
+    nova__keys_begin(&k, text, 4 * count, SIZE_MAX);
     k.n = n;
     k.budget = nova_rng_below(&r, 12);
     uint32_t object[3];
