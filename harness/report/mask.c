@@ -58,8 +58,12 @@ static int add_form(struct nova_mask *m, const struct nova__secret *secret,
   if (f == NULL)
     return NOVA_ERR_NO_MEMORY;
   *f = (struct nova__form){text, secret, escapes, NULL};
-  struct nova__form **head =
-      escapes && hides(text) ? &m->slow : &m->bucket[bucket_of(text.p)];
+  bool slow = escapes && hides(text);
+  struct nova__form **head = slow ? &m->slow : &m->bucket[bucket_of(text.p)];
+  if (!slow) {
+    uint32_t bit = hash_of(text.p) >> 14;
+    m->filter[bit / 8] = (unsigned char)(m->filter[bit / 8] | 1u << bit % 8);
+  }
   f->next = *head;
   *head = f;
   return 0;

@@ -213,6 +213,16 @@ Test(read, takes_the_least_that_the_interface_names) {
                0, "%s", error.text);
 }
 
+/* A sending stands where it began, with the time at which it was out. */
+Test(read, takes_a_sending_that_was_out_late) {
+  struct nova_read_error error;
+  cr_assert_eq(
+      try_text(TALK(EVENT "\"bytes\": 0, \"text\": \"\"}, {\"t\": 0.5, "
+                          "\"from\": \"device\", \"event\": \"note\"}"),
+               &error),
+      0, "%s", error.text);
+}
+
 Test(read, says_where_and_what_it_wants) {
   static const struct {
     const char *text, *error;
@@ -283,8 +293,8 @@ Test(read, says_where_and_what_it_wants) {
                   "\"length\": 8, \"part\": 3, \"whole\": 10}]}"),
        "conversations[0].transcript[0].masked[0].part: expected a part of the "
        "whole"},
-      {TALK(EVENT "\"bytes\": 0, \"text\": \"\"}, {\"t\": 0.5, \"from\": "
-                  "\"device\", \"event\": \"note\"}"),
+      {TALK("{\"t\": 1, \"from\": \"device\", \"event\": \"note\"}, {\"t\": "
+            "0.5, \"from\": \"device\", \"event\": \"note\"}"),
        "conversations[0].transcript[1].t: expected events in the order of "
        "their times"},
       {TALK("{\"t\": 1, \"from\": \"server\", \"event\": \"closed\", \"how\": "
