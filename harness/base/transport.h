@@ -27,10 +27,10 @@ enum nova_event_kind {
 enum nova_event_code {
   NOVA_CODE_REFUSED = -1,     /* nobody listens */
   NOVA_CODE_UNREACHABLE = -2, /* name or route not found */
-  NOVA_CODE_TIMEOUT = -3,     /* job: ended after its time; connect: no answer */
+  NOVA_CODE_TIMEOUT = -3, /* job: ended after its time; connect: no answer */
   NOVA_CODE_NOT_STARTED = -4, /* job: the program could not be started */
   NOVA_CODE_SIGNAL = -5,      /* job: ended by a signal */
-  NOVA_CODE_LIMIT = -6,       /* job: its output passed the limit; it was ended */
+  NOVA_CODE_LIMIT = -6, /* job: its output passed the limit; it was ended */
   NOVA_CODE_OTHER = -7,
 };
 
@@ -43,8 +43,8 @@ struct nova_event {
   nova_ts since;     /* SENT: just before the first byte was handed over;
                         CONNECTED, REFUSED: just before connecting began; JOB:
                         when it was started; else = t */
-  struct nova_view bytes; /* BYTES; JOB: its standard output; REFUSED: a plain
-                             sentence. Valid during the call only. */
+  struct nova_view bytes;  /* BYTES; JOB: its standard output; REFUSED: a plain
+                              sentence. Valid during the call only. */
   struct nova_view errors; /* JOB: the end of its standard error */
   int code;
 };
@@ -83,7 +83,8 @@ struct nova_transport_ops {
   uint64_t (*unix_ns)(struct nova_transport *t);
 
   /* Connects; ends in CONNECTED or REFUSED under the caller's |id| (below
-   * 2^32, not in use). |timeout|: a span. Returns 0 or an error of error.def. */
+   * 2^32, not in use). |timeout|: a span. Returns 0 or an error of error.def.
+   */
   int (*connect)(struct nova_transport *t, uint64_t id, const char *host,
                  uint16_t port, nova_ts timeout);
 
@@ -93,9 +94,9 @@ struct nova_transport_ops {
                 uint16_t port, uint16_t *bound, const char **why);
 
   /* Sends the bytes as one write (they are copied) and reports SENT. Sends of
-   * one connection keep their order; each starts when the one before is out, and
-   * Nagle's algorithm is off, so that each tends to be a segment of its own.
-   * Returns 0, NOVA_ERR_STATE (no such open connection, or half-closed),
+   * one connection keep their order; each starts when the one before is out,
+   * and Nagle's algorithm is off, so that each tends to be a segment of its
+   * own. Returns 0, NOVA_ERR_STATE (no such open connection, or half-closed),
    * NOVA_ERR_LIMIT (with this one more than NOVA_SEND_QUEUE_MAX bytes would
    * wait; nothing of it is sent) or NOVA_ERR_NO_MEMORY. */
   int (*send)(struct nova_transport *t, uint64_t id, const char *p, size_t n);
@@ -105,15 +106,17 @@ struct nova_transport_ops {
   int (*half_close)(struct nova_transport *t, uint64_t id);
 
   /* Drops what was not sent yet; |rst|: ends with RST, otherwise with FIN. No
-   * more events of this id, which is free again. Unknown ids are ignored. REFUSED
-   * and RESET are an id's last events and free it without close(). After EOF and
-   * half_close() together nothing more is heard, but the id stays in use. */
+   * more events of this id, which is free again. Unknown ids are ignored.
+   * REFUSED and RESET are an id's last events and free it without close().
+   * After EOF and half_close() together nothing more is heard, but the id stays
+   * in use. */
   void (*close)(struct nova_transport *t, uint64_t id, bool rst);
 
   /* Stops and resumes reading, for back-pressure. */
   void (*pause)(struct nova_transport *t, uint64_t id, bool paused);
 
-  /* Starts a job; ends in JOB. |id|: the caller's, not in use by another job. */
+  /* Starts a job; ends in JOB. |id|: the caller's, not in use by another job.
+   */
   int (*run)(struct nova_transport *t, uint64_t id, const struct nova_job *job);
   /* Ends a job early: SIGTERM, after 2 s SIGKILL, to its process group. JOB
    * follows. */
