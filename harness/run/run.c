@@ -114,7 +114,8 @@ static bool may_start(struct nova_run *r, struct nova__planned *p) {
         return false;
   if (p->quiet && any_active(r, true, false))
     return false;
-  if (s->hazard && any_active(r, p->quiet, true))
+  /* One at a time, so that a crash is laid at the right door. */
+  if (s->hazard && any_active(r, true, true))
     return false;
   if (s->devices == 0)
     return true;

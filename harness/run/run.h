@@ -5,7 +5,9 @@
  *
  * Order: what may crash a careless subject comes after what cannot; inside that
  * the longest first, so that the run lasts about as long as its longest
- * conversation; what changes the platform for good comes last, one by one.
+ * conversation; what changes the platform for good comes last, one by one. What
+ * may crash a careless subject is never beside another of its kind, so that it
+ * is known which one did.
  *
  * A conversation whose connection ended while another one was sending what may
  * crash the subject, or while others lost theirs too, may be a victim: it is
