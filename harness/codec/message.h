@@ -165,6 +165,11 @@ int nova_msg_decode(struct nova_json *j, const char *p, size_t n,
 enum nova_msg_kind nova_msg_infer(const struct nova_msg *msg,
                                   enum nova_sender sender);
 
+/* The same by the type's text alone: a message whose type is a text of its own
+ * may be one that the guide does not name, whatever its members. */
+enum nova_msg_kind nova_msg_infer_name(const struct nova_msg *msg,
+                                       enum nova_sender sender);
+
 /* Reads a decoded object again as if it were of another kind: |out| is what
  * nova_msg_decode() gives for an object of kind |as|, its defects included. If
  * "type" is not the name of that kind, the first of them is about it: NO_TYPE or

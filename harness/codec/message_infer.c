@@ -79,6 +79,12 @@ static struct fit fit(struct nova_json_value whole, enum nova_msg_kind kind) {
                       2 * covered >= required && (only || others <= here)};
 }
 
+enum nova_msg_kind nova_msg_infer_name(const struct nova_msg *msg,
+                                       enum nova_sender sender) {
+  return msg->whole.type == NOVA_JSON_OBJECT ? by_name(msg->type, sender)
+                                             : NOVA_MSG_UNKNOWN;
+}
+
 enum nova_msg_kind nova_msg_infer(const struct nova_msg *msg,
                                   enum nova_sender sender) {
   if (msg->whole.type != NOVA_JSON_OBJECT)

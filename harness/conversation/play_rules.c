@@ -182,8 +182,12 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
     enum nova_sender sender = p->subject == NOVA_ROLE_SERVER
                                   ? NOVA_SENDER_SERVER
                                   : NOVA_SENDER_DEVICE;
+    /* One with a type of its own is no known message, however much its members
+     * look like one's: the guide does not forbid others. */
     item->kind = msg.kind != NOVA_MSG_UNKNOWN ? msg.kind
-                                              : nova_msg_infer(&msg, sender);
+                 : msg.type.type == NOVA_JSON_STRING
+                     ? nova_msg_infer_name(&msg, sender)
+                     : nova_msg_infer(&msg, sender);
     judge_message(p, item, &msg);
     if (item->kind == NOVA_MSG_AUTH_RESULT &&
         nova_json_string_is(
