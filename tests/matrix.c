@@ -1,10 +1,11 @@
 /* The measure of the harness: every conversation against every fault of the
  * reference peers, in virtual time. Each fault has to be caught by what it
- * breaks and blamed on nothing else; the conforming pair under random
- * segmentation, latency and jitter must never raise an alarm.
+ * breaks and blamed on nothing else; each variant, a server that is right and
+ * other than the reference, has to be judged and never blamed; the conforming
+ * pair under random segmentation, latency and jitter must never raise an alarm.
  *
  *     matrix conform           every requirement judged and passed
- *     matrix faults [NAME...]  all faults, or these
+ *     matrix faults [NAME...]  all faults and variants, or these
  *     matrix table FILE        all faults, and what caught each, as a page
  *     matrix compare FILE      all faults, and whether that page is still true
  *     matrix seeds N [FIRST]   N random networks
@@ -87,10 +88,12 @@ static int conform(void) {
   return bad != 0 || slow;
 }
 
-/* What became of one fault. */
+/* What became of one fault or variant. */
 struct outcome {
   bool done, caught, blamed;
-  char by[120]; /* the requirements that failed */
+  bool open;    /* a variant: something was not judged */
+  bool missing; /* ... that its row does not name */
+  char by[120]; /* the requirements that failed; a variant: that are open */
 };
 
 static struct outcome one_fault(enum nova_fault f, bool verbose) {
@@ -131,6 +134,60 @@ static struct outcome one_fault(enum nova_fault f, bool verbose) {
   return out;
 }
 
+/* A variant with |devices| credentials: nothing may fail, and with enough of
+ * them nothing but what its row names may stay open. */
+static void one_variant(enum nova_fault f, unsigned devices, bool verbose,
+                        struct outcome *out) {
+  const struct nova_fault_info *info = nova_fault_info(f);
+  struct simrun_options o = {
+      .catalog = simrun_catalog(), .seed = 1, .devices = devices};
+  nova_fault_add(&o.faults, f);
+  struct simrun *s = simrun_new(&o);
+  if (s == NULL)
+    return;
+  const struct nova_results *r = simrun_results(s);
+  char failed[256] = "";
+  bool blamed = false, missing = false;
+  for (size_t i = 0; i < r->requirements; i++) {
+    const char *id = r->requirement[i].requirement->id;
+    enum nova_verdict v = r->requirement[i].verdict;
+    bool fails = v == NOVA_VERDICT_FAIL;
+    if (v == NOVA_VERDICT_PASS || v == NOVA_VERDICT_NOT_APPLICABLE ||
+        (!fails && devices == 1))
+      continue;
+    blamed |= fails;
+    missing |= !fails && !among(info->needs, id);
+    out->open |= !fails;
+    char *to = fails ? failed : out->by;
+    size_t cap = fails ? sizeof failed : sizeof out->by, n = strlen(to);
+    snprintf(to + n, cap - n, "%s%s", n != 0 ? " " : "", id);
+  }
+  out->blamed |= blamed;
+  out->missing |= missing;
+  out->done = true;
+  if (blamed || missing || verbose) {
+    printf("%-42s variant, %u credentials; falsely blamed: %s; open: %s\n",
+           info->name, devices, failed, devices == 1 ? "-" : out->by);
+    show(r, false);
+    show_conversations(r);
+  }
+  fflush(stdout);
+  simrun_free(s);
+}
+
+/* Plenty of credentials first; with one only, a device is on two connections
+ * at once where a conversation takes what it can get. */
+static struct outcome variant(enum nova_fault f, bool verbose) {
+  struct outcome out = {.done = false};
+  one_variant(f, 8, verbose, &out);
+  one_variant(f, 1, verbose, &out);
+  return out;
+}
+
+static bool is_variant(unsigned f) {
+  return nova_fault_is_variant(nova_fault_info((enum nova_fault)f));
+}
+
 static int named_faults(char **names, int n) {
   int bad = 0;
   for (int i = 0; i < n; i++) {
@@ -139,8 +196,8 @@ static int named_faults(char **names, int n) {
       fprintf(stderr, "no fault %s\n", names[i]);
       return 2;
     }
-    struct outcome o = one_fault(f, true);
-    bad |= !o.caught || o.blamed;
+    struct outcome o = is_variant(f) ? variant(f, true) : one_fault(f, true);
+    bad |= (!is_variant(f) && !o.caught) || o.blamed || o.missing;
   }
   return bad;
 }
@@ -165,7 +222,8 @@ static struct outcome *all_faults(double *seconds) {
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
         if (of_server(f))
-          all[f] = one_fault((enum nova_fault)f, false);
+          all[f] = is_variant(f) ? variant((enum nova_fault)f, false)
+                                 : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
   while (wait(NULL) > 0) {
@@ -176,9 +234,51 @@ static struct outcome *all_faults(double *seconds) {
   return all;
 }
 
+/* What all of them came to. */
+struct sum {
+  int faults, caught, blamed, done;
+  int variants, accused, open, missing;
+};
+
+static struct sum add_up(const struct outcome *all) {
+  struct sum n = {0};
+  for (unsigned f = 0; f < NOVA_FAULTS; f++) {
+    n.done += all[f].done;
+    if (of_server(f) && is_variant(f)) {
+      n.variants++;
+      n.accused += all[f].blamed;
+      n.open += all[f].open;
+      n.missing += all[f].missing;
+    } else if (of_server(f)) {
+      n.faults++;
+      n.caught += all[f].caught;
+      n.blamed += all[f].blamed;
+    }
+  }
+  return n;
+}
+
+static void page_variants(FILE *f, const struct outcome *all,
+                          const struct sum *n) {
+  fprintf(f,
+          "\n## Variants\n\n"
+          "Servers that keep to the guide and do otherwise than the reference "
+          "where it is silent or leaves a choice.\nEach is played with eight "
+          "credentials and with one. A run must not fail anything because of "
+          "them.\n\n"
+          "**%d variants, %d falsely blamed, %d not fully judged.**\n\n"
+          "| variant | what it does | not judged |\n"
+          "| --- | --- | --- |\n",
+          n->variants, n->accused, n->open);
+  for (unsigned i = 0; i < NOVA_FAULTS; i++)
+    if (of_server(i) && is_variant(i)) {
+      const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
+      fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
+    }
+}
+
 /* The page for readers: docs/fault-matrix.md. */
-static char *page(const struct outcome *all, int faults, int caught,
-                  int blamed) {
+static char *page(const struct outcome *all, const struct sum *sum) {
   char *text = NULL;
   size_t n = 0;
   FILE *f = open_memstream(&text, &n);
@@ -194,12 +294,14 @@ static char *page(const struct outcome *all, int faults, int caught,
           "alarms.\n\n"
           "| fault | what the developer did wrong | caught by |\n"
           "| --- | --- | --- |\n",
-          faults, caught, blamed, NOVA_SCORE_NETWORKS, NOVA_SCORE_FALSE_ALARMS);
+          sum->faults, sum->caught, sum->blamed, NOVA_SCORE_NETWORKS,
+          NOVA_SCORE_FALSE_ALARMS);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (of_server(i)) {
+    if (of_server(i) && !is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
+  page_variants(f, all, sum);
   fclose(f);
   return text;
 }
@@ -222,23 +324,22 @@ static int faults(const char *mode, const char *path) {
   struct outcome *all = all_faults(&seconds);
   if (all == NULL)
     return 2;
-  int count = 0, caught = 0, blamed = 0, done = 0;
-  for (unsigned f = 0; f < NOVA_FAULTS; f++) {
-    count += of_server(f);
-    done += all[f].done;
-    caught += all[f].caught;
-    blamed += all[f].blamed;
-  }
-  printf("faults: %d, caught %d, falsely blamed %d; %.1f s\n", count, caught,
-         blamed, seconds);
-  bool bad = done != count || caught != count || blamed != 0;
-  if (count != NOVA_SCORE_SERVER_FAULTS || caught != NOVA_SCORE_SERVER_CAUGHT ||
-      blamed != NOVA_SCORE_SERVER_FALSELY_BLAMED) {
+  struct sum n = add_up(all);
+  printf("faults: %d, caught %d, falsely blamed %d; %.1f s\n"
+         "variants: %d, falsely blamed %d, not fully judged %d\n",
+         n.faults, n.caught, n.blamed, seconds, n.variants, n.accused, n.open);
+  bool bad = n.done != n.faults + n.variants || n.caught != n.faults ||
+             n.blamed != 0 || n.accused != 0 || n.missing != 0;
+  if (n.faults != NOVA_SCORE_SERVER_FAULTS ||
+      n.caught != NOVA_SCORE_SERVER_CAUGHT ||
+      n.blamed != NOVA_SCORE_SERVER_FALSELY_BLAMED ||
+      n.variants != NOVA_SCORE_SERVER_VARIANTS ||
+      n.accused != NOVA_SCORE_VARIANTS_FALSELY_BLAMED) {
     printf("harness/verdict/score.h says otherwise\n");
     bad = true;
   }
   if (path != NULL) {
-    char *text = page(all, count, caught, blamed);
+    char *text = page(all, &n);
     FILE *f =
         text != NULL && strcmp(mode, "table") == 0 ? fopen(path, "wb") : NULL;
     if (f != NULL) {

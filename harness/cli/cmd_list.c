@@ -104,7 +104,8 @@ static void faults(const struct list *l) {
     const char *side = i->side == NOVA_SIDE_SERVER ? "server" : "device";
     if (l->json == NULL) {
       nova_buf_printf(l->out, "%-42s %-6s %s (%s)\n", i->name, side, i->what,
-                      i->breaks);
+                      nova_fault_is_variant(i) ? "variant: breaks nothing"
+                                               : i->breaks);
       continue;
     }
     nova_jo_open(l->json, '{', true);

@@ -40,12 +40,20 @@ static int do_command(struct request *r) {
   return nova_buf_printf(r->out, "{\"ok\":true,\"command_id\":\"%s\"}\n", id);
 }
 
+/* The connections of a device whose credential has changed. */
+static void end_sessions(struct request *r) {
+  while (r->account->newest != NULL)
+    nova__end(r->s, r->account->newest, NOVA__POST_CLOSE);
+}
+
 static int do_reset(struct request *r) {
   /* The answer first gets its memory: a new key that nobody was told would lock
    * the device out. */
   if (nova_buf_reserve(r->out, 256) == NULL)
     return NOVA_ERR_NO_MEMORY;
   nova__account_reset(r->s, r->account);
+  if (NOVA__HAS(r->s, V_RESET_CLOSES))
+    end_sessions(r);
   int err = nova_buf_puts(r->out, "{\"ok\":true,\"key\":");
   struct nova_view key = {r->account->key, r->account->key_n};
   if (err == 0)
@@ -55,6 +63,8 @@ static int do_reset(struct request *r) {
 
 static int do_deactivate(struct request *r) {
   r->account->active = false;
+  if (NOVA__HAS(r->s, V_DEACTIVATION_CLOSES))
+    end_sessions(r);
   return nova_buf_puts(r->out, "{\"ok\":true}\n");
 }
 

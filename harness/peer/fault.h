@@ -27,6 +27,12 @@ struct nova_fault_info {
       *needs; /* as in requirements.yaml, apart by one space; may be "" */
 };
 
+/* Whether the row breaks nothing: no fault but a peer that is right and other
+ * than the reference; see faults.def. */
+static inline bool nova_fault_is_variant(const struct nova_fault_info *f) {
+  return f->breaks[0] == '\0';
+}
+
 /* The row of a fault, static; NULL for a number that is none. */
 const struct nova_fault_info *nova_fault_info(enum nova_fault f);
 

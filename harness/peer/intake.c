@@ -11,6 +11,8 @@ size_t nova__frame_limit(const struct nova_server *s) {
     return huge;
   if (NOVA__HAS(s, LIMIT_65536))
     return 65536;
+  if (NOVA__HAS(s, V_LIMIT_WITH_LINE_FEED))
+    return limit > 1 ? limit - 1 : limit;
   /* 128 KB with the line feed are 131071 bytes before it. */
   if (NOVA__HAS(s, LIMIT_131071))
     return 131070;
@@ -150,6 +152,8 @@ static void intake(struct nova_server *s, struct nova__session *c,
   else
     lines(s, c, p, n);
   nova__flush_joined(s, c);
+  if (c->state != NOVA__ENDED && nova_line_pending(&c->line) > s->frame_limit)
+    nova__line_passes_limit(s, c);
   suffer_long_line(s, c);
 }
 

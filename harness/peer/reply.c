@@ -71,6 +71,10 @@ static uint64_t unix_seconds(const struct nova_server *s) {
 static void put_time(struct nova_server *s, enum time_style style) {
   uint64_t t = unix_seconds(s);
   uint64_t ms = (s->options.unix_base + s->now) / NOVA_MS;
+  if (NOVA__HAS(s, V_CLOCK_AHEAD))
+    t += 290;
+  else if (NOVA__HAS(s, V_CLOCK_BEHIND) && t > 290)
+    t -= 290;
   if (style == ABSENT)
     return;
   put_name(s, "timestamp");
@@ -149,7 +153,9 @@ static void post_text(struct nova_server *s, struct nova__session *c,
   else if (NOVA__HAS(s, SINGLE_QUOTES))
     note(s, quote_single(&line, v));
   else
-    note(s, nova_buf_append(&line, v.p, v.n));
+    note(s, nova__restyle(s, &line, v));
+  if (NOVA__HAS(s, V_CRLF))
+    note(s, nova_buf_puts(&line, "\r"));
   if (NOVA__HAS(s, MISSING_LINE_FEED))
     c->owes_line_feed = true;
   else
@@ -199,7 +205,7 @@ static void put_message(struct nova_server *s, bool success,
   else if (!success && NOVA__HAS(s, RAW_TAB))
     put_json(s, "message", nova_view_of("\"refused:\tunknown\""));
   else
-    put_text(s, "message", message);
+    put_text(s, "message", NOVA__HAS(s, V_EMPTY_TEXT) ? "" : message);
 }
 
 void nova__say_auth_result(struct nova_server *s, struct nova__session *c,
@@ -304,6 +310,8 @@ static void put_params(struct nova_server *s, struct nova_view params) {
     note(s, round_numbers(&s->text, params));
   else if (NOVA__HAS(s, PARAMS_ASCII))
     note(s, keep_ascii(&s->text, params));
+  else if (NOVA__HAS(s, V_NUMBERS_REWRITTEN))
+    note(s, nova__put_exponents(&s->text, params));
   else
     note(s, nova_buf_append(&s->text, params.p, params.n));
 }
@@ -323,11 +331,24 @@ static void make_command_id(struct nova_server *s, char *id) {
              nova_rng_next(&s->rng) & UINT64_C(0xffffffff));
 }
 
+/* Some 200 characters that have to be escaped, or that a careless reader cuts.
+ */
+static void put_odd_id(struct nova_server *s, const char *id) {
+  char odd[256];
+  snprintf(odd, sizeof odd,
+           "%s \"quoted\" back\\slash \xe5\x91\xbd\xe4\xbb\xa4 "
+           "%0140d",
+           id, 0);
+  put_text(s, "command_id", odd);
+}
+
 static void put_command_id(struct nova_server *s, const char *id) {
   if (NOVA__HAS(s, COMMAND_NO_ID))
     return;
   if (NOVA__HAS(s, COMMAND_ID_NUMBER))
     put_json(s, "command_id", nova_view_of(id));
+  else if (NOVA__HAS(s, V_IDS_ODD))
+    put_odd_id(s, id);
   else
     put_text(s, "command_id", id);
 }
@@ -378,4 +399,43 @@ int nova__say_command(struct nova_server *s, struct nova__account *a,
   /* With its line feed no longer than 128 KB: the stricter reading of 3.1,
    * which every device has to accept. */
   return s->text.len + 1 > NOVA_LINE_LIMIT ? NOVA_ERR_LIMIT : deliver(s, to);
+}
+
+/* --- what only variants say ------------------------------------------------
+ */
+
+void nova__say_other(struct nova_server *s, struct nova__session *c,
+                     const char *type, const char *message,
+                     const struct nova__how *how) {
+  begin(s);
+  put_text(s, "type", type);
+  if (message != NULL)
+    put_text(s, "message", message);
+  put_time(s, SECONDS);
+  note(s, nova_buf_puts(&s->text, "}"));
+  post_text(s, c, how);
+}
+
+void nova__chat(struct nova_server *s, struct nova__session *c) {
+  static const struct nova__how now = {0};
+  nova_ts again = 0;
+  s->error = 0;
+  if (NOVA__HAS(s, V_NOTICES)) {
+    again = 3 * NOVA_SEC;
+    nova__say_other(s, c, "notice", "maintenance at night", &now);
+  } else if (NOVA__HAS(s, V_OWN_PINGS)) {
+    again = 5 * NOVA_SEC;
+    nova__say_other(s, c, c->said++ % 2 == 0 ? "ping" : "heartbeat", NULL,
+                    &now);
+  } else if (NOVA__HAS(s, V_OWN_COMMANDS)) {
+    char id[64];
+    again = 2 * NOVA_SEC;
+    if (c->account != NULL && c->account->newest == c)
+      (void)nova__say_command(s, c->account, nova_view_of("\"sync_clock\""),
+                              nova_view_of("{\"relay1\":\"ON\"}"), id);
+  }
+  if (again > 0 && c->state == NOVA__SERVED)
+    nova__timer_set(&s->chat, &c->chat, nova_ts_add(s->now, again));
+  else
+    nova__timer_stop(&c->chat);
 }

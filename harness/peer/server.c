@@ -52,8 +52,8 @@ static struct nova__post *pop(struct nova__posts *q) {
   return post;
 }
 
-void nova__post(struct nova_server *s, struct nova__session *c, const char *p,
-                size_t n, const struct nova__how *how) {
+static void post(struct nova_server *s, struct nova__session *c, const char *p,
+                 size_t n, const struct nova__how *how) {
   if (c->state == NOVA__ENDED)
     return;
   if (n > s->options.unsent_limit - c->unsent) {
@@ -87,6 +87,51 @@ void nova__post(struct nova_server *s, struct nova__session *c, const char *p,
   }
   if (how->last)
     nova__end(s, c, NOVA__POST_CLOSE);
+}
+
+/* V_BATCHED: what was gathered goes out, and the session goes on or ends. */
+static void let_out(struct nova_server *s, struct nova__session *c, bool last) {
+  struct nova_buf all = c->gathered;
+  nova_buf_init(&c->gathered, s->mem, s->options.unsent_limit);
+  nova__timer_stop(&c->gather);
+  post(s, c, all.len > 0 ? all.data + all.head : NULL, all.len,
+       &(struct nova__how){.last = last});
+  nova_buf_free(&all);
+}
+
+static void gathered(struct nova_server *s, struct nova__session *c) {
+  let_out(s, c, c->gathered_last);
+}
+
+static void gather(struct nova_server *s, struct nova__session *c,
+                   const char *p, size_t n, bool last) {
+  if (n > 0 && nova_buf_append(&c->gathered, p, n) != 0) {
+    s->error = NOVA_ERR_NO_MEMORY;
+    nova__end(s, c, NOVA__POST_RESET);
+    return;
+  }
+  c->gathered_last = c->gathered_last || last;
+  if (c->gather.list == NULL)
+    nova__timer_set(&s->gather, &c->gather,
+                    nova_ts_add(s->now, NOVA_VARIANT_GATHERS_FOR));
+}
+
+void nova__post(struct nova_server *s, struct nova__session *c, const char *p,
+                size_t n, const struct nova__how *how) {
+  struct nova__how mine = *how;
+  if (c->state == NOVA__ENDED)
+    return;
+  if (NOVA__HAS(s, V_SLOW) && mine.late == 0)
+    mine.late = NOVA_VARIANT_SLOW_BY;
+  if (NOVA__HAS(s, V_BATCHED) && mine.late == 0) {
+    gather(s, c, p, n, mine.last);
+    return;
+  }
+  while (NOVA__HAS(s, V_BYTES) && mine.late == 0 && n > 1) {
+    post(s, c, p++, 1, &(struct nova__how){0});
+    n--;
+  }
+  post(s, c, p, n, &mine);
 }
 
 /* A late post's time has come. */
@@ -129,6 +174,8 @@ static nova_ts auth_span(const struct nova_server *s) {
     return NOVA_TS_NONE;
   if (NOVA__HAS(s, AUTH_TIMEOUT_SHORT))
     return span / 2;
+  if (NOVA__HAS(s, V_AUTH_900_MS_LATE))
+    return nova_ts_add(span, 900 * NOVA_MS);
   return NOVA__HAS(s, AUTH_TIMEOUT_LATE) ? nova_ts_add(span, span) : span;
 }
 
@@ -138,6 +185,8 @@ static nova_ts idle_span(const struct nova_server *s) {
     return NOVA_TS_NONE;
   if (NOVA__HAS(s, IDLE_EARLY))
     return span - span / 3;
+  if (NOVA__HAS(s, V_IDLE_17_S_LATE)) /* where it is 180 s */
+    return nova_ts_add(span, span / 180 * 17);
   return NOVA__HAS(s, IDLE_LATE) ? nova_ts_add(span, span / 2) : span;
 }
 
@@ -165,6 +214,7 @@ void nova__enter(struct nova_server *s, struct nova__session *c,
   switch (state) {
   case NOVA__WAITING:
     nova__timer_stop(&c->idle);
+    nova__timer_stop(&c->chat);
     nova__start_auth(s, c);
     return;
   case NOVA__SERVED:
@@ -176,6 +226,7 @@ void nova__enter(struct nova_server *s, struct nova__session *c,
   case NOVA__ENDED:
     nova__timer_stop(&c->auth);
     nova__timer_stop(&c->idle);
+    nova__timer_stop(&c->chat);
     return;
   }
   nova_unreachable();
@@ -201,6 +252,14 @@ void nova__bind(struct nova_server *s, struct nova__session *c,
 
 void nova__end(struct nova_server *s, struct nova__session *c,
                enum nova__post_kind kind) {
+  if (kind == NOVA__POST_CLOSE && c->gathered.len > 0) {
+    let_out(s, c, false);
+    if (c->state == NOVA__ENDED)
+      return;
+  }
+  if (kind == NOVA__POST_CLOSE && NOVA__HAS(s, V_RST))
+    kind = NOVA__POST_RESET;
+  nova__timer_stop(&c->gather);
   nova__enter(s, c, NOVA__ENDED);
   nova__bind(s, c, NULL);
   if (s->latest == c)
@@ -233,6 +292,7 @@ static void free_session(struct nova_server *s, struct nova__session *c) {
     nova_mem_free(s->mem, post);
   nova_line_free(&c->line);
   nova_buf_free(&c->backlog);
+  nova_buf_free(&c->gathered);
   nova_mem_free(s->mem, c);
 }
 
@@ -321,6 +381,22 @@ static void wake_up(struct nova_server *s) {
       nova__intake_resume(s, c);
 }
 
+/* A session's time is over. */
+static void time_out(struct nova_server *s, struct nova__session *c) {
+  static const struct nova__how last = {.last = true};
+  bool word = c->state == NOVA__WAITING && NOVA__HAS(s, V_LAST_WORD_FAILED);
+  if (!word && !NOVA__HAS(s, V_LAST_WORD_ERROR)) {
+    nova__end(s, c, NOVA__POST_CLOSE);
+    return;
+  }
+  nova__enter(s, c, NOVA__REFUSED);
+  s->error = 0;
+  if (word)
+    nova__say_auth_result(s, c, false, "no auth in time", &last);
+  else
+    nova__say_other(s, c, "error", "timeout", &last);
+}
+
 static void expire(struct nova_server *s) {
   if (s->hung_until != NOVA_TS_NONE) {
     if (s->now < s->hung_until)
@@ -330,14 +406,19 @@ static void expire(struct nova_server *s) {
   for (;;) {
     nova_ts auth = head_of(&s->auth), idle = head_of(&s->idle);
     nova_ts late = head_of(&s->late);
+    nova_ts chat = head_of(&s->chat), out = head_of(&s->gather);
     nova_ts first = nova_ts_min(late, nova_ts_min(auth, idle));
+    first = nova_ts_min(first, nova_ts_min(chat, out));
     if (first > s->now || s->hung_until != NOVA_TS_NONE || s->dead)
       return;
     if (late == first)
       deliver_late(s, s->late.head->owner);
+    else if (chat == first)
+      nova__chat(s, s->chat.head->owner);
+    else if (out == first)
+      gathered(s, s->gather.head->owner);
     else
-      nova__end(s, (auth == first ? s->auth.head : s->idle.head)->owner,
-                NOVA__POST_CLOSE);
+      time_out(s, (auth == first ? s->auth.head : s->idle.head)->owner);
   }
 }
 
@@ -372,12 +453,15 @@ int nova_server_accept(struct nova_server *s, uint64_t conn, nova_ts now) {
    * is reset. */
   nova_buf_init(&c->backlog, s->mem, (size_t)4 * 1024 * 1024);
   c->conn = conn;
-  c->auth.owner = c->idle.owner = c;
+  nova_buf_init(&c->gathered, s->mem, s->options.unsent_limit);
+  c->auth.owner = c->idle.owner = c->chat.owner = c->gather.owner = c;
   c->next = s->sessions;
   if (c->next != NULL)
     c->next->prev = c;
   s->sessions = c;
   nova__enter(s, c, NOVA__WAITING);
+  if (NOVA__HAS(s, V_GREETS))
+    nova__say_other(s, c, "welcome", "NovaCloud", &(struct nova__how){0});
   return 0;
 }
 
@@ -393,7 +477,7 @@ int nova_server_feed(struct nova_server *s, uint64_t conn, const char *p,
 void nova_server_eof(struct nova_server *s, uint64_t conn, nova_ts now) {
   struct nova__session *c =
       nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
-  if (c != NULL) {
+  if (c != NULL && !NOVA__HAS(s, V_HALF_OPEN)) {
     if (c->blocked || s->hung_until != NOVA_TS_NONE)
       c->eof = true;
     else
@@ -425,7 +509,8 @@ nova_ts nova_server_next_deadline(const struct nova_server *s) {
     return NOVA_TS_NONE;
   if (s->hung_until != NOVA_TS_NONE)
     return s->hung_until;
-  return nova_ts_min(head_of(&s->late),
+  nova_ts extra = nova_ts_min(head_of(&s->chat), head_of(&s->gather));
+  return nova_ts_min(nova_ts_min(head_of(&s->late), extra),
                      nova_ts_min(head_of(&s->auth), head_of(&s->idle)));
 }
 

@@ -76,8 +76,12 @@ struct nova_server_options {
 };
 
 /* Spans of faults that have no option. */
-#define NOVA_FAULT_CLOSE_LATE_BY (5 * NOVA_SEC)   /* CLOSE_LATE */
-#define NOVA_FAULT_SERVES_FOR    NOVA_SEC         /* SERVES_AFTER_FAILED */
+#define NOVA_FAULT_CLOSE_LATE_BY (5 * NOVA_SEC) /* CLOSE_LATE */
+#define NOVA_FAULT_SERVES_FOR    NOVA_SEC       /* SERVES_AFTER_FAILED */
+#define NOVA_VARIANT_CLOSES_LATER_BY                                           \
+  (1500 * NOVA_MS)                                /* V_FAILED_CLOSES_LATER */
+#define NOVA_VARIANT_SLOW_BY     (4500 * NOVA_MS) /* V_SLOW */
+#define NOVA_VARIANT_GATHERS_FOR (200 * NOVA_MS)  /* V_BATCHED */
 #define NOVA_FAULT_HANGS_FOR     (120 * NOVA_SEC) /* HANGS_LONG_LINE */
 #define NOVA_FAULT_LONG_LINE                                                   \
   524288 /* bytes: HANGS_LONG_LINE, CRASH_LONG_LINE */

@@ -74,6 +74,13 @@ struct nova__session {
   bool began;   /* something was sent */
   bool owes_line_feed;
   unsigned pings, reports;
+
+  /* State of variants. */
+  struct nova__timer chat;   /* when it says something unasked for */
+  unsigned said;             /* of that */
+  struct nova__timer gather; /* V_BATCHED: when |gathered| goes out */
+  struct nova_buf gathered;
+  bool gathered_last; /* the session ends with it */
 };
 
 /* A registered device. */
@@ -102,6 +109,7 @@ struct nova_server {
   struct nova__account *accounts, **buckets;
   size_t account_count, bucket_count;
   struct nova__timers auth, idle, late;
+  struct nova__timers chat, gather; /* of variants */
   struct nova__posts queue;
   struct nova__post *handed_out; /* freed by the next call */
   struct nova_buf text;          /* the message that is being written */
@@ -185,6 +193,9 @@ void nova__intake_resume(struct nova_server *s, struct nova__session *c);
 void nova__line(struct nova_server *s, struct nova__session *c,
                 struct nova_view frame);
 
+/* A line is too long already, and has not ended. */
+void nova__line_passes_limit(struct nova_server *s, struct nova__session *c);
+
 /* Handles a line that was too long. */
 void nova__line_oversized(struct nova_server *s, struct nova__session *c);
 
@@ -195,6 +206,7 @@ enum nova__credentials {
   NOVA__UNKNOWN_DEVICE,
   NOVA__WRONG_KEY,
   NOVA__NOT_ACTIVE,
+  NOVA__IN_USE, /* V_SECOND_REFUSED */
   NOVA__MALFORMED,
 };
 
@@ -231,8 +243,29 @@ int nova__say_command(struct nova_server *s, struct nova__account *a,
                       struct nova_view name, struct nova_view params,
                       char *command_id);
 
+/* A message of a |type| that the guide does not name; only variants send it. */
+void nova__say_other(struct nova_server *s, struct nova__session *c,
+                     const char *type, const char *message,
+                     const struct nova__how *how);
+
+/* What a variant says to an authenticated device unasked for, and when it will
+ * speak again. Nothing without a variant. */
+void nova__chat(struct nova_server *s, struct nova__session *c);
+
 /* The pongs that were held back to be joined. */
 void nova__flush_joined(struct nova_server *s, struct nova__session *c);
+
+/* --- restyle.c */
+
+/* Appends the message |v| in the style of the server's variant. Errors as
+ * nova_buf_append(). */
+int nova__restyle(const struct nova_server *s, struct nova_buf *b,
+                  struct nova_view v);
+
+/* Appends the JSON |v|, every number with an exponent. */
+int nova__put_exponents(struct nova_buf *b, struct nova_view v);
+
+/* --- reply.c again */
 
 /* Appends |v|, valid UTF-8, as a JSON string. Errors as nova_buf_append(). */
 int nova__put_string(struct nova_buf *b, struct nova_view v);

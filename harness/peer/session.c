@@ -82,6 +82,13 @@ static bool suffer(struct nova_server *s, struct nova__session *c,
 
 static void accept_auth(struct nova_server *s, struct nova__session *c,
                         struct nova__account *a) {
+  struct nova__session *older = a != NULL ? a->newest : NULL;
+  while (NOVA__HAS(s, V_TAKES_OVER) && older != NULL) {
+    struct nova__session *next = older->older;
+    if (older != c)
+      nova__end(s, older, NOVA__POST_CLOSE);
+    older = next;
+  }
   nova__enter(s, c, NOVA__SERVED);
   nova__bind(s, c, a);
   s->anybody = true;
@@ -91,6 +98,8 @@ static void accept_auth(struct nova_server *s, struct nova__session *c,
     how.resumes = true;
   }
   nova__say_auth_result(s, c, true, "Authenticated", &how);
+  if (c->state == NOVA__SERVED)
+    nova__chat(s, c);
 }
 
 static const char *reason(enum nova__credentials why) {
@@ -100,6 +109,7 @@ static const char *reason(enum nova__credentials why) {
   case NOVA__UNKNOWN_DEVICE:
   case NOVA__WRONG_KEY: return "unknown device or wrong key";
   case NOVA__NOT_ACTIVE: return "the device is not activated";
+  case NOVA__IN_USE: return "the device is connected already";
   case NOVA__MALFORMED: return "a valid auth message is required";
   }
   nova_unreachable();
@@ -111,7 +121,16 @@ static void refuse(struct nova_server *s, struct nova__session *c,
   static const struct nova__how close_now = {.last = true}, keep = {0};
   const char *text = reason(why);
   nova__bind(s, c, NULL);
-  if (why == NOVA__MALFORMED) {
+  if (why == NOVA__MALFORMED && NOVA__HAS(s, V_BAD_AUTH_WAITS)) {
+    if (c->state != NOVA__WAITING)
+      nova__enter(s, c, NOVA__WAITING);
+    return;
+  }
+  if (why == NOVA__MALFORMED && NOVA__HAS(s, V_BAD_AUTH_CLOSES)) {
+    nova__end(s, c, NOVA__POST_CLOSE);
+    return;
+  }
+  if (why == NOVA__MALFORMED && !NOVA__HAS(s, V_FAILED_CLOSES_LATER)) {
     bool stays = NOVA__HAS(s, NO_CLOSE_MALFORMED);
     nova__enter(s, c, NOVA__REFUSED);
     nova__say_auth_result(s, c, false, text, stays ? &keep : &close_now);
@@ -140,6 +159,8 @@ static void refuse(struct nova_server *s, struct nova__session *c,
     close_later = NOVA_FAULT_SERVES_FOR;
   if (NOVA__HAS(s, CLOSE_LATE))
     close_later = NOVA_FAULT_CLOSE_LATE_BY;
+  if (NOVA__HAS(s, V_FAILED_CLOSES_LATER))
+    close_later = NOVA_VARIANT_CLOSES_LATER_BY;
   if (close_later > 0)
     how.last = false;
   nova__say_auth_result(s, c, false, text, &how);
@@ -152,6 +173,9 @@ static void authenticate(struct nova_server *s, struct nova__session *c,
                          const struct nova_msg *m) {
   struct nova__account *a = NULL;
   enum nova__credentials found = nova__credentials_check(s, m, &a);
+  if (found == NOVA__GOOD && NOVA__HAS(s, V_SECOND_REFUSED) && a != NULL &&
+      a->newest != NULL && a->newest != c)
+    found = NOVA__IN_USE;
   if (found == NOVA__GOOD)
     accept_auth(s, c, a);
   else
@@ -279,7 +303,34 @@ static void dispatch(struct nova_server *s, struct nova__session *c,
   case NOVA_MSG_AUTH: /* was handled before */
   case NOVA_MSG_KINDS: break;
   }
+  if (NOVA__HAS(s, V_ACKS) &&
+      (m->kind == NOVA_MSG_DATA || m->kind == NOVA_MSG_STATUS ||
+       m->kind == NOVA_MSG_COMMAND_RESPONSE))
+    nova__say_other(s, c, "ack", "received", &(struct nova__how){0});
   if (closes && c->state != NOVA__ENDED)
+    nova__end(s, c, NOVA__POST_CLOSE);
+}
+
+/* A line of an authenticated device that is no JSON object. */
+static void on_malformed(struct nova_server *s, struct nova__session *c) {
+  if (NOVA__HAS(s, V_MALFORMED_ANSWERED))
+    nova__say_other(s, c, "error", "malformed", &(struct nova__how){0});
+  else if (NOVA__HAS(s, V_MALFORMED_CLOSES))
+    nova__end(s, c, NOVA__POST_CLOSE);
+  else if (NOVA__HAS(s, V_MALFORMED_RESETS))
+    nova__end(s, c, NOVA__POST_RESET);
+}
+
+/* A message that names another device. */
+static void on_foreign(struct nova_server *s, struct nova__session *c, int err,
+                       const struct nova_msg *m) {
+  if (NOVA__HAS(s, OTHER_DEVICE) && m->kind == NOVA_MSG_DATA && err == 0)
+    store(s, c, NULL, m);
+  if (c->state == NOVA__ENDED)
+    return;
+  if (NOVA__HAS(s, V_FOREIGN_ANSWERED))
+    nova__say_other(s, c, "error", "another device", &(struct nova__how){0});
+  else if (NOVA__HAS(s, V_FOREIGN_CLOSES))
     nova__end(s, c, NOVA__POST_CLOSE);
 }
 
@@ -293,11 +344,12 @@ static bool names_another(const struct nova__session *c,
 
 static void on_served(struct nova_server *s, struct nova__session *c, int err,
                       const struct nova_msg *m) {
-  if (m->whole.type != NOVA_JSON_OBJECT)
+  if (m->whole.type != NOVA_JSON_OBJECT) {
+    on_malformed(s, c);
     return;
+  }
   if (m->kind != NOVA_MSG_AUTH && names_another(c, m)) {
-    if (NOVA__HAS(s, OTHER_DEVICE) && m->kind == NOVA_MSG_DATA && err == 0)
-      store(s, c, NULL, m);
+    on_foreign(s, c, err, m);
     return;
   }
   if (is_sign_of_life(s, m->kind))
@@ -326,7 +378,12 @@ static void on_waiting(struct nova_server *s, struct nova__session *c, int err,
   }
   if (NOVA__HAS(s, DATA_BEFORE_AUTH) && m->kind == NOVA_MSG_DATA && err == 0)
     store(s, c, NULL, m);
-  if (c->state != NOVA__ENDED)
+  if (c->state == NOVA__ENDED)
+    return;
+  if (object && NOVA__HAS(s, V_NO_AUTH_ANSWERED))
+    nova__say_auth_result(s, c, false, reason(NOVA__MALFORMED),
+                          &(struct nova__how){0});
+  else
     refuse(s, c, NOVA__MALFORMED);
 }
 
@@ -345,7 +402,17 @@ void nova__line(struct nova_server *s, struct nova__session *c,
   nova_unreachable();
 }
 
+void nova__line_passes_limit(struct nova_server *s, struct nova__session *c) {
+  if (NOVA__HAS(s, V_OVERSIZED_CLOSES))
+    nova__end(s, c, NOVA__POST_CLOSE);
+  else if (NOVA__HAS(s, V_OVERSIZED_RESETS))
+    nova__end(s, c, NOVA__POST_RESET);
+}
+
 void nova__line_oversized(struct nova_server *s, struct nova__session *c) {
+  nova__line_passes_limit(s, c);
+  if (c->state == NOVA__SERVED && NOVA__HAS(s, V_OVERSIZED_ANSWERED))
+    nova__say_other(s, c, "error", "too long", &(struct nova__how){0});
   if (c->state == NOVA__WAITING)
     refuse(s, c, NOVA__MALFORMED);
 }

@@ -9,6 +9,11 @@
 #define NOVA_SCORE_SERVER_CAUGHT         129
 #define NOVA_SCORE_SERVER_FALSELY_BLAMED 0
 
+/* Servers that are right and other than the reference, and those of them that a
+ * run failed all the same. */
+#define NOVA_SCORE_SERVER_VARIANTS         42
+#define NOVA_SCORE_VARIANTS_FALSELY_BLAMED 0
+
 /* Random networks with conforming peers, and the alarms that they raised
  * (`matrix seeds 1000`). */
 #define NOVA_SCORE_NETWORKS     1000
