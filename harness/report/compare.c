@@ -114,8 +114,7 @@ int nova_results_compare(const struct nova_results *from,
   return err == 0 ? compare_lists(out, true, arena) : err;
 }
 
-/* --- as text
- * -------------------------------------------------------------------- */
+/* --- as text ------------------------------------------------------------- */
 
 static void fewer(struct nova__ink *k, const struct nova_change *c) {
   char before[24], after[24];

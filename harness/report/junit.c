@@ -56,8 +56,7 @@ static void fail(struct junit *j, int err) {
     j->err = err;
 }
 
-/* --- text: collected in j->text, then written -------------------------------
- */
+/* --- text: collected in j->text, then written ---------------------------- */
 
 static void raw(struct junit *j, const char *s) {
   fail(j, nova_buf_puts(&j->text, s));
@@ -111,8 +110,7 @@ static void content(struct junit *j) {
   nova_buf_clear(&j->text);
 }
 
-/* --- a suite's head
- * -------------------------------------------------------------- */
+/* --- a suite's head ------------------------------------------------------ */
 
 struct counts {
   size_t tests, failures, errors, skipped;
@@ -176,8 +174,7 @@ static void suite(struct junit *j, const char *name, const struct counts *c,
   properties(j);
 }
 
-/* --- what a test case says
- * ---------------------------------------------------- */
+/* --- what a test case says ----------------------------------------------- */
 
 static void line(struct junit *j, const char *label, const char *text) {
   if (text == NULL || *text == '\0')

@@ -40,8 +40,7 @@ static bool may_begin(const struct nova_mask *m, const char *p) {
   return (m->filter[bit / 8] >> bit % 8 & 1) != 0;
 }
 
-/* --- adding ------------------------------------------------------------------
- */
+/* --- adding -------------------------------------------------------------- */
 
 /* Characters that may stand escaped in more ways than one prefix of 4 bytes in
  * the table covers. */
@@ -151,6 +150,14 @@ int nova_mask_add(struct nova_mask *m, const char *of,
   return err;
 }
 
+size_t nova__mask_first(const struct nova_mask *m, const char *of) {
+  const struct nova__secret *s = m != NULL ? m->secrets : NULL;
+  for (; s != NULL; s = s->next)
+    if (s->of != NULL && s->generation == 0 && same_owner(s->of, of))
+      return s->bytes.n;
+  return 0;
+}
+
 int nova_mask_profile(struct nova_mask *m, const struct nova_profile *p) {
   int err = 0;
   for (size_t i = 0; i < p->devices && err == 0; i++)
@@ -160,8 +167,7 @@ int nova_mask_profile(struct nova_mask *m, const struct nova_profile *p) {
   return err;
 }
 
-/* --- a secret behind escapes -------------------------------------------------
- */
+/* --- a secret behind escapes --------------------------------------------- */
 
 static int hex_digit(char c) {
   if (c >= '0' && c <= '9')
@@ -358,8 +364,7 @@ struct nova__range nova__mask_known(const struct nova_mask *m,
   return best;
 }
 
-/* --- all of a text -----------------------------------------------------------
- */
+/* --- all of a text ------------------------------------------------------- */
 
 int nova__ranges_add(struct nova__ranges *v, struct nova__range r) {
   if (r.n == 0)

@@ -20,6 +20,9 @@ struct nova__form {
   struct nova__form *next;
 };
 
+/* The length of the first key of |of|; 0 where there is none or |m| is NULL. */
+size_t nova__mask_first(const struct nova_mask *m, const char *of);
+
 /* A place in a text. */
 struct nova__range {
   size_t at, n;

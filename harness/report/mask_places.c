@@ -2,8 +2,7 @@
  * ones, plain or quoted inside another string, and MQTT CONNECT packets. */
 #include "report/mask_find.h"
 
-/* --- JSON --------------------------------------------------------------------
- */
+/* --- JSON ---------------------------------------------------------------- */
 
 static bool blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
@@ -156,8 +155,7 @@ static int json_places(struct nova_view t, size_t from, size_t to,
   return err;
 }
 
-/* --- MQTT --------------------------------------------------------------------
- */
+/* --- MQTT ---------------------------------------------------------------- */
 
 static size_t string16(struct nova_view p, size_t i) {
   if (i > p.n || p.n - i < 2)

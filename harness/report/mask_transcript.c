@@ -204,8 +204,7 @@ void nova_masking_free(struct nova_masking *k) {
   *k = (struct nova_masking){.mem = k->mem};
 }
 
-/* --- learning ----------------------------------------------------------------
- */
+/* --- learning ------------------------------------------------------------ */
 
 static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -315,8 +314,7 @@ int nova_mask_results(struct nova_mask *m, const struct nova_results *r) {
   return err;
 }
 
-/* --- placeholders ------------------------------------------------------------
- */
+/* --- placeholders -------------------------------------------------------- */
 
 void nova_mask_placeholder(const char *of, unsigned generation, size_t n,
                            char *out) {

@@ -16,8 +16,7 @@
 static const char *const outcomes[] = {"conformant", "not_conformant",
                                        "incomplete"};
 
-/* --- checks and conversations
- * ---------------------------------------------------- */
+/* --- checks and conversations -------------------------------------------- */
 
 static void read_check(struct nova__reader *r, struct nova_json_value v,
                        struct nova_check *c) {
@@ -237,8 +236,7 @@ static void read_conversation(struct nova__reader *r, struct nova_json_value v,
   nova__read_transcript(r, m[TRANSCRIPT], &c->transcript);
 }
 
-/* --- requirements
- * --------------------------------------------------------------- */
+/* --- requirements -------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b) {
   const struct nova_conversation_result *const *x = a, *const *y = b;
@@ -341,8 +339,7 @@ static void read_requirement(struct nova__reader *r, struct nova_json_value v,
   }
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static void read_summary(struct nova__reader *r, struct nova_json_value v,
                          struct nova_results *out) {

@@ -2,8 +2,7 @@
 
 #include "base/error.h"
 
-/* --- masked places ----------------------------------------------------------
- */
+/* --- masked places ------------------------------------------------------- */
 
 static void read_place(struct nova__reader *r, struct nova_json_value v,
                        size_t from, struct nova_masked *p) {
@@ -63,8 +62,7 @@ static void read_places(struct nova__reader *r, struct nova_json_value v,
   e->masked_n = n;
 }
 
-/* --- payloads
- * ----------------------------------------------------------------- */
+/* --- payloads ------------------------------------------------------------ */
 
 /* The next byte of a payload as it stands in the file; false at its end or at
  * what is none. */
@@ -167,8 +165,7 @@ static void read_payload(struct nova__reader *r, struct nova_json_value bytes,
   join(r, &s, n, e);
 }
 
-/* --- events
- * ------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------- */
 
 enum {
   T,

@@ -6,8 +6,7 @@
 
 #include <stdio.h>
 
-/* --- one conversation
- * ---------------------------------------------------------- */
+/* --- one conversation ---------------------------------------------------- */
 
 int nova_terminal_conversation(const struct nova_terminal *t,
                                const struct nova_conversation_result *c,
@@ -21,13 +20,13 @@ int nova_terminal_conversation(const struct nova_terminal *t,
            (unsigned long long)(c->duration / NOVA_SEC),
            (unsigned long long)(c->duration % NOVA_SEC / NOVA_MS));
   nova__ink_mark(&k, c->verdict, 8);
-  nova__ink_text(&k, c->id, 0);
-  size_t column = 8 + nova_columns(nova_view_of(c->id));
-  nova__ink_blanks(&k, column < 48 ? 48 - column : 0);
   size_t wide = strlen(took);
-  nova__ink_blanks(&k, wide < 10 ? 11 - wide : 1);
+  nova__ink_blanks(&k, wide < 10 ? 10 - wide : 0);
   nova__ink_raw(&k, took);
-  column = (column < 48 ? 48 : column) + (wide < 10 ? 11 : wide + 1);
+  nova__ink_raw(&k, "  ");
+  nova__ink_text(&k, c->id, 0);
+  size_t column =
+      10 + (wide < 10 ? 10 : wide) + nova_columns(nova_view_of(c->id));
   if (c->tries > 1) {
     char tries[24];
     size_t n = nova__ink_number(tries, c->tries);
@@ -46,8 +45,7 @@ int nova_terminal_conversation(const struct nova_terminal *t,
   return nova__ink_end(&k);
 }
 
-/* --- the line while it runs
- * ------------------------------------------------------ */
+/* --- the line while it runs ---------------------------------------------- */
 
 /* " about 2 min 10 s left" or " 3 of 40 done". */
 static void live_tail(struct nova__ink *k, const struct nova_live *l) {
@@ -114,8 +112,7 @@ int nova_terminal_live(const struct nova_terminal *t, const struct nova_live *l,
   return err;
 }
 
-/* --- what both reports ask
- * ---------------------------------------------------- */
+/* --- what both reports ask ----------------------------------------------- */
 
 const struct nova_check *
 nova_failed_check(const struct nova_results *r,

@@ -93,8 +93,7 @@ int nova_phrase_put(struct nova_buf *b, enum nova_lang lang, enum nova_phrase p,
   return err;
 }
 
-/* --- characters
- * --------------------------------------------------------------- */
+/* --- characters ---------------------------------------------------------- */
 
 struct range {
   uint32_t from, to;
@@ -183,8 +182,7 @@ int nova_safe_put(struct nova_buf *b, struct nova_view v, size_t columns) {
   return err;
 }
 
-/* --- times
- * --------------------------------------------------------------------- */
+/* --- times --------------------------------------------------------------- */
 
 int nova_span_put(struct nova_buf *b, enum nova_lang lang, nova_ts t) {
   char minutes[24], seconds[24];

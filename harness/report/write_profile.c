@@ -1,3 +1,4 @@
+#include "report/mask_find.h"
 #include "report/write.h"
 
 #include <stdio.h>
@@ -60,15 +61,20 @@ static void address_member(struct nova_json_out *o, const char *key,
   nova_jo_view(o, nova_buf_view(&o->scratch));
 }
 
-/* "***" and the length; an empty one stays. */
-static void secret_member(struct nova_json_out *o, const char *key,
-                          const char *length, const char *value) {
+/* "***" and the length; an empty one stays. After a reset_key hook the profile
+ * may hold a new key, but the one that it started with is meant. */
+static void secret_member(struct nova_json_out *o, const char *of,
+                          const char *key, const char *length,
+                          const char *value) {
   if (value == NULL)
     return;
+  size_t n = nova__mask_first(o->mask, of);
+  if (n == 0)
+    n = strlen(value);
   nova_jo_key(o, key);
   nova_jo_string(o, *value != '\0' ? NOVA_MASK_TEXT : "");
   nova_jo_key(o, length);
-  nova_jo_uint(o, strlen(value));
+  nova_jo_uint(o, n);
 }
 
 static void write_devices(struct nova_json_out *o,
@@ -78,7 +84,7 @@ static void write_devices(struct nova_json_out *o,
   for (size_t i = 0; i < p->devices; i++) {
     nova_jo_open(o, '{', true);
     text_member(o, "id", p->device[i].id);
-    secret_member(o, "key", "key_length", p->device[i].key);
+    secret_member(o, p->device[i].id, "key", "key_length", p->device[i].key);
     nova_jo_close(o, '}');
   }
   nova_jo_close(o, ']');
@@ -87,7 +93,7 @@ static void write_devices(struct nova_json_out *o,
   nova_jo_key(o, "platform");
   nova_jo_open(o, '{', true);
   text_member(o, "username", p->platform.id);
-  secret_member(o, "password", "password_length", p->platform.key);
+  secret_member(o, "platform", "password", "password_length", p->platform.key);
   nova_jo_close(o, '}');
 }
 

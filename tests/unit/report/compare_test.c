@@ -143,8 +143,7 @@ Test(compare, says_it) {
   pair_free(&p);
 }
 
-/* --- merge
- * ------------------------------------------------------------------------ */
+/* --- merge --------------------------------------------------------------- */
 
 Test(merge, takes_the_worst_that_was_judged) {
   /* pass, fail, inconclusive, not_tested, not_applicable */

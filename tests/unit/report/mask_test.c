@@ -179,8 +179,7 @@ Test(mask, says_when_memory_runs_out) {
   }
 }
 
-/* --- transcripts
- * --------------------------------------------------------------- */
+/* --- transcripts --------------------------------------------------------- */
 
 static struct nova_masking places(struct sample *s, size_t conversation) {
   struct nova_masking k;

@@ -98,6 +98,9 @@ Test(read, placeholders_compare_as_the_secrets_did) {
   nova_mask_free(&s.mask);
   nova_mask_init(&s.mask, NULL);
   nova_mask_results(&s.mask, &s.results);
+  /* As after the hook: the profile has the new key, the file means the first.
+   */
+  s.profile.device[0].key = SAMPLE_NEW_KEY;
   struct nova_buf b = write_results(&s.results, &s.mask);
   struct read k;
   read_back(&k, &b);
@@ -178,8 +181,7 @@ Test(read, keeps_the_profile) {
   sample_free(&s);
 }
 
-/* --- what is refused
- * --------------------------------------------------------------- */
+/* --- what is refused ----------------------------------------------------- */
 
 #define HEAD                                                                   \
   "{\"format\": \"novaprobe-results\", \"version\": 1, \"tool\": {\"name\": "  \
