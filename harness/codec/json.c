@@ -495,6 +495,7 @@ static int scan_all(struct nova_json *j, const char *text, size_t n,
   bool again = false;
   do {
     begin(j, text, n, first, again);
+    *at = (struct nova_fault_at){0, 0};
     if (members != NULL)
       members->kept = members->total = 0;
     err = guarded ? scan_guarded(j, text, first, n, 0, value, at, members)

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "codec/json_keys.h"
+#include "codec/message.h"
 
 #include "base/rng.h"
 
@@ -49,6 +50,50 @@ Test(json_keys, twenty_thousand_in_one_object) {
     cr_assert_eq(at.offset, place);
   }
   nova_json_free(j);
+}
+
+/* A beginning without keys, and then many: more than it let expect. */
+Test(json_keys, many_behind_a_long_string) {
+  n = 0;
+  ADD("{\"type\":\"data\",\"device_id\":\"D\",\"timestamp\":1,\"values\":{"
+      "\"text\":\"");
+  memset(text + n, 'x', 5000);
+  n += 5000;
+  ADD("\"");
+  for (int i = 0; i < 10000; i++)
+    ADD(",\"%d\":0", i);
+  cr_assert_lt(n, 131000);
+  size_t end = n;
+  ADD("}}");
+  cr_assert_eq(check(scanner()).code, 0);
+  struct nova_msg m;
+  cr_assert_eq(nova_msg_decode(scanner(), text, n, &m), 0);
+  cr_assert(m.u.data.values.p + m.u.data.values.n == text + n - 1);
+  n = end;
+  ADD(",\"9876\":0}}");
+  struct nova_fault_at at = check(scanner());
+  cr_assert_eq(at.code, NOVA_ERR_JSON_DUPLICATE_KEY);
+  cr_assert_eq(at.offset, end + 1);
+  cr_assert_eq(nova_msg_decode(scanner(), text, n, &m),
+               NOVA_ERR_JSON_DUPLICATE_KEY);
+  cr_assert_eq(m.defect[0].offset, end + 1);
+}
+
+/* The same on the outermost level: the members are recorded once only. */
+Test(json_keys, many_members_behind_a_long_string) {
+  n = 0;
+  ADD("{\"text\":\"");
+  memset(text + n, 'x', 5000);
+  n += 5000;
+  ADD("\"");
+  for (int i = 0; i < 10000; i++)
+    ADD(",\"%d\":0", i);
+  ADD(",\"timestamp\":5,\"type\":\"pong\"}");
+  struct nova_msg m;
+  cr_assert_eq(nova_msg_decode(scanner(), text, n, &m), 0);
+  cr_assert_eq(m.kind, NOVA_MSG_PONG);
+  cr_assert_eq(m.u.pong.timestamp, 5);
+  cr_assert_eq(m.unknown, 10001);
 }
 
 /* The same keys in thousands of objects are no duplicates, nested or not. */
