@@ -221,6 +221,9 @@ Test(json_cjson, accepts_what_cjson_prints) {
   for (int round = 0; round < 5000; round++) {
     m.n = 0;
     put_value(&m, 0);
+    /* Strings that it cuts may become equal keys. */
+    if (memmem(m.text, m.n, "\\u0000", 6) != NULL)
+      continue;
     cJSON *c = cJSON_ParseWithLength(m.text, m.n);
     if (c == NULL ||
         check_copy(scanner(), (struct nova_view){m.text, m.n}, NULL) != 0) {
