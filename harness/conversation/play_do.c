@@ -531,6 +531,13 @@ static void ping_all(struct nova_player *p) {
 /* --- the step -----------------------------------------------------------------
  */
 
+/* What repeats on a connection ends with it. */
+static void stop_repeats(struct nova_player *p, size_t slot) {
+  for (size_t i = 0; i < p->repeats; i++)
+    if (p->repeat[i].step->slot == slot)
+      p->repeat[i].next = NOVA_TS_NONE;
+}
+
 static bool do_connect(struct nova_player *p, const struct nova_step *s) {
   struct nova__conn *c = &p->conn[s->slot];
   unsigned number = (unsigned)s->slot + 1;
@@ -539,6 +546,7 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
       push_close(p, number, 0);
     nova__drop_inbox(c);
+    stop_repeats(p, s->slot);
     c->link = NOVA__LINK_CONNECTING;
     c->refused = false;
     nova__note(p, NOVA_ENTRY_CONNECTING, number, NULL, 0);
@@ -591,9 +599,7 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_HOOK: return do_hook(p, s);
   case NOVA_VERB_REPEAT: return do_repeat(p, s);
   case NOVA_VERB_STOP:
-    for (size_t i = 0; i < p->repeats; i++)
-      if (p->repeat[i].step->slot == s->slot)
-        p->repeat[i].next = NOVA_TS_NONE;
+    stop_repeats(p, s->slot);
     return true;
   case NOVA_VERB_CLOSE:
   case NOVA_VERB_RESET:

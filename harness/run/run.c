@@ -15,6 +15,9 @@
 /* One that is disturbed is tried again; one whose second try was disturbed too
  * is inconclusive. */
 #define TRIES_MOST 3
+/* From the end of a credential's conversation to its next one: a server that
+ * allows a device one connection has to notice the end of the last. */
+#define REST (100 * NOVA_MS)
 /* So many conversations in a row that cannot connect: nobody is there. */
 #define UNREACHED_MOST 5
 #define HOOK_OUTPUT    (256u << 10)
@@ -26,6 +29,7 @@ struct nova_run {
   struct nova_results results;
   struct nova_profile profile; /* keys change with reset_key */
   bool *leased, *dead;         /* by credential */
+  nova_ts *rests_until;        /* by credential; 0: does not rest */
   struct nova__planned *plan;
   size_t planned, active;
   unsigned connections; /* reserved by the active */
@@ -85,7 +89,7 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
 
 static size_t free_credential(const struct nova_run *r, size_t not_this) {
   for (size_t i = 0; i < r->profile.devices; i++)
-    if (!r->leased[i] && !r->dead[i] && i != not_this)
+    if (!r->leased[i] && !r->dead[i] && r->rests_until[i] == 0 && i != not_this)
       return i;
   return SIZE_MAX;
 }
@@ -139,11 +143,16 @@ static bool may_start(struct nova_run *r, struct nova__planned *p) {
   return true;
 }
 
+static void lease_one(struct nova_run *r, size_t device, bool on) {
+  if (device == SIZE_MAX)
+    return;
+  r->leased[device] = on;
+  r->rests_until[device] = on ? 0 : nova_ts_add(now(r), REST);
+}
+
 static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
-  if (p->device != SIZE_MAX)
-    r->leased[p->device] = on;
-  if (p->other != SIZE_MAX)
-    r->leased[p->other] = on;
+  lease_one(r, p->device, on);
+  lease_one(r, p->other, on);
   if (on)
     r->connections += p->script->connections;
   else
@@ -533,16 +542,20 @@ static void pump(struct nova_run *r) {
     start_waiting(r);
   }
   nova_ts next = NOVA_TS_NONE;
-  bool left = false;
+  bool left = false, waiting = false;
   for (size_t i = 0; i < r->planned; i++) {
     struct nova__planned *p = &r->plan[i];
     left |= p->state != NOVA__ENDED;
+    waiting |= p->state == NOVA__WAITING;
     if (p->state != NOVA__ACTIVE)
       continue;
     nova_ts d = nova_player_next_deadline(p->player);
     if (d != NOVA_TS_NONE)
       next = nova_ts_min(next, nova_ts_add(d, p->t0));
   }
+  for (size_t i = 0; waiting && i < r->profile.devices; i++)
+    if (r->rests_until[i] != 0)
+      next = nova_ts_min(next, r->rests_until[i]);
   r->pumping = false;
   if (!left) {
     r->over = true;
@@ -596,6 +609,11 @@ static void on_expire(void *user, nova_ts t) {
       drain(r, p);
     }
   }
+  for (size_t i = 0; i < r->profile.devices; i++)
+    if (r->rests_until[i] != 0 && r->rests_until[i] <= t) {
+      r->rests_until[i] = 0;
+      r->replan = true;
+    }
   pump(r);
 }
 
@@ -617,9 +635,10 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   r->profile.device = NOVA_NEW_ARRAY(&r->arena, struct nova_login, n + 1);
   r->leased = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
   r->dead = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->rests_until = NOVA_NEW_ARRAY(&r->arena, nova_ts, n + 1);
   r->plan = nova__plan(o, &r->planned);
   if (r->profile.device == NULL || r->leased == NULL || r->dead == NULL ||
-      r->plan == NULL) {
+      r->rests_until == NULL || r->plan == NULL) {
     nova_run_free(r);
     return NULL;
   }
