@@ -9,6 +9,7 @@
  *     matrix table FILE        all faults, and what caught each, as a page
  *     matrix compare FILE      all faults, and whether that page is still true
  *     matrix seeds N [FIRST]   N random networks
+ *     matrix variants N [FIRST]  every variant on N random networks
  */
 #include "support/simrun.h"
 
@@ -134,13 +135,32 @@ static struct outcome one_fault(enum nova_fault f, bool verbose) {
   return out;
 }
 
+/* Quick enough that no variant's delay and the network's together are too long;
+ * seed 0: the plain one. */
+static struct nova_sim_options near_by(uint64_t seed) {
+  struct nova_rng rng;
+  nova_rng_init(&rng, nova_rng_derive(seed, "network"));
+  nova_ts low = nova_rng_below(&rng, 20) * NOVA_MS;
+  if (seed == 0)
+    return (struct nova_sim_options){0};
+  return (struct nova_sim_options){
+      .seed = seed,
+      .latency_min = low,
+      .latency_max = low + nova_rng_below(&rng, 20) * NOVA_MS,
+      .cut = NOVA_SIM_MIXED,
+      .late_max = nova_rng_below(&rng, 5) * NOVA_MS,
+      .job_delay = nova_rng_below(&rng, 200) * NOVA_MS};
+}
+
 /* A variant with |devices| credentials: nothing may fail, and with enough of
  * them nothing but what its row names may stay open. */
-static void one_variant(enum nova_fault f, unsigned devices, bool verbose,
-                        struct outcome *out) {
+static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
+                        bool verbose, struct outcome *out) {
   const struct nova_fault_info *info = nova_fault_info(f);
-  struct simrun_options o = {
-      .catalog = simrun_catalog(), .seed = 1, .devices = devices};
+  struct simrun_options o = {.catalog = simrun_catalog(),
+                             .net = near_by(seed),
+                             .seed = seed + 1,
+                             .devices = devices};
   nova_fault_add(&o.faults, f);
   struct simrun *s = simrun_new(&o);
   if (s == NULL)
@@ -166,8 +186,10 @@ static void one_variant(enum nova_fault f, unsigned devices, bool verbose,
   out->missing |= missing;
   out->done = true;
   if (blamed || missing || verbose) {
-    printf("%-42s variant, %u credentials; falsely blamed: %s; open: %s\n",
-           info->name, devices, failed, devices == 1 ? "-" : out->by);
+    printf("%-42s variant, %u credentials, network %llu; falsely blamed: %s; "
+           "open: %s\n",
+           info->name, devices, (unsigned long long)seed, failed,
+           devices == 1 ? "-" : out->by);
     show(r, false);
     show_conversations(r);
   }
@@ -177,10 +199,10 @@ static void one_variant(enum nova_fault f, unsigned devices, bool verbose,
 
 /* Plenty of credentials first; with one only, a device is on two connections
  * at once where a conversation takes what it can get. */
-static struct outcome variant(enum nova_fault f, bool verbose) {
+static struct outcome variant(enum nova_fault f, uint64_t seed, bool verbose) {
   struct outcome out = {.done = false};
-  one_variant(f, 8, verbose, &out);
-  one_variant(f, 1, verbose, &out);
+  one_variant(f, 8, seed, verbose, &out);
+  one_variant(f, 1, seed, verbose, &out);
   return out;
 }
 
@@ -196,7 +218,7 @@ static int named_faults(char **names, int n) {
       fprintf(stderr, "no fault %s\n", names[i]);
       return 2;
     }
-    struct outcome o = is_variant(f) ? variant(f, true) : one_fault(f, true);
+    struct outcome o = is_variant(f) ? variant(f, 0, true) : one_fault(f, true);
     bad |= (!is_variant(f) && !o.caught) || o.blamed || o.missing;
   }
   return bad;
@@ -222,7 +244,7 @@ static struct outcome *all_faults(double *seconds) {
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
         if (of_server(f))
-          all[f] = is_variant(f) ? variant((enum nova_fault)f, false)
+          all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
                                  : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
@@ -391,7 +413,18 @@ static int one_seed(uint64_t seed) {
   return bad != 0;
 }
 
-static int seeds(uint64_t n, uint64_t first) {
+static int one_network(uint64_t seed) {
+  int bad = 0;
+  for (unsigned f = 0; f < NOVA_FAULTS; f++)
+    if (of_server(f) && is_variant(f)) {
+      struct outcome o = variant((enum nova_fault)f, seed, false);
+      bad += o.blamed || o.missing;
+    }
+  return bad;
+}
+
+/* Has two processes share |n| seeds and adds up what |one| finds. */
+static int seeds(int (*one)(uint64_t seed), uint64_t n, uint64_t first) {
   simrun_catalog();
   fflush(stdout);
   pid_t child[2];
@@ -400,7 +433,7 @@ static int seeds(uint64_t n, uint64_t first) {
     if (child[half] == 0) {
       int bad = 0;
       for (uint64_t i = half; i < n; i += 2)
-        bad += one_seed(first + i);
+        bad += one(first + i);
       _exit(bad > 100 ? 100 : bad);
     }
   }
@@ -427,9 +460,12 @@ int main(int argc, char **argv) {
       (strcmp(argv[1], "table") == 0 || strcmp(argv[1], "compare") == 0))
     return faults(argv[1], argv[2]);
   if (argc >= 3 && strcmp(argv[1], "seeds") == 0)
-    return seeds(strtoull(argv[2], NULL, 10),
+    return seeds(one_seed, strtoull(argv[2], NULL, 10),
+                 argc >= 4 ? strtoull(argv[3], NULL, 10) : 1);
+  if (argc >= 3 && strcmp(argv[1], "variants") == 0)
+    return seeds(one_network, strtoull(argv[2], NULL, 10),
                  argc >= 4 ? strtoull(argv[3], NULL, 10) : 1);
   fprintf(stderr, "matrix conform | faults [NAME...] | table FILE | "
-                  "compare FILE | seeds N [FIRST]\n");
+                  "compare FILE | seeds N [FIRST] | variants N [FIRST]\n");
   return 2;
 }
