@@ -7,9 +7,9 @@
  *      '--------'<----------------------------------'
  *
  * Framing does not depend on how the bytes were cut into segments. A line that
- * lies whole inside one segment is handed out as a view of that segment, without
- * a copy; one that spans segments is collected in the framer's buffer, which
- * never holds more than the limit. */
+ * lies whole inside one segment is handed out as a view of that segment,
+ * without a copy; one that spans segments is collected in the framer's buffer,
+ * which never holds more than the limit. */
 #ifndef NOVA_CODEC_LINE_H
 #define NOVA_CODEC_LINE_H
 
@@ -61,12 +61,14 @@ void nova_line_free(struct nova_line *l);
  * |p|, |n|: the segment; has to stay for as long as the frame is used.
  * |used|: how many bytes were taken; the caller goes on with the rest.
  * |out|: set for FRAME and OVERSIZED.
- * Returns an enum nova_line_event, or NOVA_ERR_NO_MEMORY (nothing was taken). */
+ * Returns an enum nova_line_event, or NOVA_ERR_NO_MEMORY (nothing was taken).
+ */
 int nova_line_feed(struct nova_line *l, const char *p, size_t n, size_t *used,
                    struct nova_line_out *out);
 
 /* Bytes of a line that has not ended yet: 0 between lines. At the end of the
- * stream anything but 0 is NOVA_ERR_LINE_UNTERMINATED, which the caller judges. */
+ * stream anything but 0 is NOVA_ERR_LINE_UNTERMINATED, which the caller judges.
+ */
 uint64_t nova_line_pending(const struct nova_line *l);
 
 /* The unfinished line as far as it is kept (at most the limit; empty while an

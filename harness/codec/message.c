@@ -93,9 +93,10 @@ const struct nova_msg_info *nova_msg_info(enum nova_msg_kind kind) {
   return &infos[kind];
 }
 
-enum nova_msg_kind nova_msg_kind_of(struct nova_view s) {
+enum nova_msg_kind nova_msg_kind_of(struct nova_view type) {
 #define NOVA_MSG(KIND, name, sender, section)                                  \
-  if (s.n == sizeof #name - 1 && memcmp(s.p, #name, sizeof #name - 1) == 0)    \
+  if (type.n == sizeof #name - 1 &&                                            \
+      memcmp(type.p, #name, sizeof #name - 1) == 0)                            \
     return NOVA_MSG_##KIND;
 #define NOVA_FIELD(KIND, name, field, type, presence, section)
 #include "codec/message.def"

@@ -53,8 +53,8 @@ struct nova_msg_info {
 /* The row of a kind; NULL for UNKNOWN. Static. */
 const struct nova_msg_info *nova_msg_info(enum nova_msg_kind kind);
 
-/* The kind whose "type" is |name|, UNKNOWN where there is none. */
-enum nova_msg_kind nova_msg_kind_of(struct nova_view name);
+/* The kind whose "type" is |type|, UNKNOWN where there is none. */
+enum nova_msg_kind nova_msg_kind_of(struct nova_view type);
 
 /* The C type of each field type. */
 #define NOVA_C_STRING struct nova_string
@@ -107,13 +107,13 @@ struct nova_msg_pong {
 struct nova_defect {
   int code;      /* NOVA_ERR_JSON_* or NOVA_ERR_MSG_* */
   size_t offset; /* in the frame; for a missing field: of the object's end */
-  int field;     /* index into nova_msg_info()->field, -1: "type" or the whole */
+  int field; /* index into nova_msg_info()->field, -1: "type" or the whole */
 };
 
 struct nova_msg {
   enum nova_msg_kind kind;
-  unsigned present; /* bit i: field i stands there with the right type and range,
-                       and its member below is set */
+  unsigned present; /* bit i: field i stands there with the right type and
+                       range, and its member below is set */
   union {
 #define NOVA_MSG(KIND, name, sender, section) struct nova_msg_##name name;
 #define NOVA_FIELD(KIND, name, field, type, presence, section)
@@ -125,39 +125,38 @@ struct nova_msg {
   struct nova_json_value type;  /* the member "type", NONE where absent */
   struct nova_json_value value[NOVA_MSG_FIELDS]; /* each field as it stands,
                                  whatever its type; NONE where absent */
-  size_t unknown; /* members that the table does not list */
+  size_t unknown;    /* members that the table does not list */
   const char *frame; /* its first byte */
   size_t defects;    /* how many of |defect| are set */
   struct nova_defect defect[NOVA_MSG_FIELDS + 1];
 };
 
 /* Decodes one frame (a line without its line feed), strictly, in one pass and
- * without allocation. Every defect is listed, so that a caller can charge each to
- * its own requirement; unknown members are counted and otherwise ignored.
+ * without allocation. Every defect is listed, so that a caller can charge each
+ * to its own requirement; unknown members are counted and otherwise ignored.
  *
  * |j|: the scanner; has to allow frames of this size.
  * |p|, |n|: the frame; the message holds views of it and is valid as long as it
- *           stands. White space around the object is allowed, and so a CR at the
- *           end.
- * |msg|: always set, as far as the frame could be read.
+ *           stands. White space around the object is allowed, and so a CR at
+ * the end. |msg|: always set, as far as the frame could be read.
  *
  * Returns 0, or the code of the first defect: NOVA_ERR_LINE_EMPTY (no byte but
  * white space), NOVA_ERR_JSON_*, NOVA_ERR_MSG_*. */
 int nova_msg_decode(struct nova_json *j, const char *p, size_t n,
                     struct nova_msg *msg);
 
-/* What an object evidently is whose "type" is missing, no string, unknown or one
- * of the other side's, so that a finding can say "meant as a pong" and the rest of
- * it can be judged.
+/* What an object evidently is whose "type" is missing, no string, unknown or
+ * one of the other side's, so that a finding can say "meant as a pong" and the
+ * rest of it can be judged.
  *
  * First by the type's text: a kind of that sender whose name it is but for the
  * case of ASCII letters, white space at the ends, or '-' for '_'. Else by the
- * members: every kind of that sender gets a point for each of its fields that is
- * there, and loses one for each required field that is not and for each member
- * that it does not have. The best kind is the answer if it is the only best one, at
- * least half of its required fields are there, and either a field is among them
- * that no other kind of that sender has, or the members that it does not have are
- * no more than those that it has.
+ * members: every kind of that sender gets a point for each of its fields that
+ * is there, and loses one for each required field that is not and for each
+ * member that it does not have. The best kind is the answer if it is the only
+ * best one, at least half of its required fields are there, and either a field
+ * is among them that no other kind of that sender has, or the members that it
+ * does not have are no more than those that it has.
  *
  * |msg|: a decoded message; its frame still stands.
  * Returns its kind if that is known and of that sender; UNKNOWN where it is no
@@ -172,8 +171,8 @@ enum nova_msg_kind nova_msg_infer_name(const struct nova_msg *msg,
 
 /* Reads a decoded object again as if it were of another kind: |out| is what
  * nova_msg_decode() gives for an object of kind |as|, its defects included. If
- * "type" is not the name of that kind, the first of them is about it: NO_TYPE or
- * UNKNOWN_TYPE, field -1.
+ * "type" is not the name of that kind, the first of them is about it: NO_TYPE
+ * or UNKNOWN_TYPE, field -1.
  *
  * |in|: its frame still stands; |out| may be |in| itself.
  * Returns the code of the first defect or 0. Where |in| is no object or |as| is
@@ -189,9 +188,9 @@ int nova_msg_survey(const struct nova_msg *in, enum nova_msg_kind as,
  * |out|, |cap|: the caller's buffer.
  * |len|: the length of the line; set on success, and to the length that is
  *        needed with NO_SPACE.
- * Returns 0, NOVA_ERR_NO_SPACE, NOVA_ERR_ARGUMENT (kind UNKNOWN, a required field
- * not present, a line feed in a span or an escaped string, which would end the
- * line), NOVA_ERR_JSON_UTF8 (a string that is no UTF-8). */
+ * Returns 0, NOVA_ERR_NO_SPACE, NOVA_ERR_ARGUMENT (kind UNKNOWN, a required
+ * field not present, a line feed in a span or an escaped string, which would
+ * end the line), NOVA_ERR_JSON_UTF8 (a string that is no UTF-8). */
 int nova_msg_encode(const struct nova_msg *msg, char *out, size_t cap,
                     size_t *len);
 
