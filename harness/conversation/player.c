@@ -26,7 +26,8 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   p->subject =
       o->harness == NOVA_ROLE_DEVICE ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
   nova_arena_init(&p->arena, o->mem, ARENA_MOST);
-  nova_transcript_init(&p->transcript, o->mem, EVIDENCE_MOST);
+  nova_transcript_init(&p->transcript, o->mem,
+                       o->evidence != 0 ? o->evidence : EVIDENCE_MOST);
   nova_rng_init(&p->rng, o->seed);
   if (o->device != NULL)
     p->device = *o->device;

@@ -36,6 +36,7 @@ struct nova_player_options {
   uint64_t unix_ns; /* Unix time at the conversation's start */
   nova_ts timing_error; /* the run's measured error so far, ns */
   uint32_t hooks;   /* bit 1 << enum nova_hook: it can be run */
+  size_t evidence;  /* the most bytes of evidence that it keeps; 0: 2 MiB */
 };
 
 /* What the player asks for. */

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-#define ENTRIES 65536
+#define ENTRIES_LEAST 256
 
 const char *const nova_entry_names[] = {
     "connecting", "connected", "refused", "accepted", "sent", "received",
@@ -22,7 +22,8 @@ void nova_transcript_free(struct nova_transcript *t) {
 }
 
 int nova_transcript_add(struct nova_transcript *t, const struct nova_entry *e) {
-  if (t->n == ENTRIES) {
+  size_t most = t->max / sizeof *e;
+  if (t->n == (most > ENTRIES_LEAST ? most : ENTRIES_LEAST)) {
     t->cut = true;
     return 0;
   }

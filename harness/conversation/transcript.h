@@ -50,13 +50,14 @@ struct nova_transcript {
   bool cut;         /* something was not kept */
 };
 
-/* |max|: the most bytes of evidence that are kept in all. */
+/* |max|: the most bytes of evidence that are kept in all; as much again goes to
+ * the entries themselves. */
 void nova_transcript_init(struct nova_transcript *t, const struct nova_mem *mem,
                           size_t max);
 void nova_transcript_free(struct nova_transcript *t);
 
 /* Appends a copy of |e|. Where the evidence is full, the bytes are left out and
- * the size stands; after 65536 entries only |cut| is set.
+ * the size stands; where there are too many entries only |cut| is set.
  * Returns 0 or NOVA_ERR_NO_MEMORY. */
 int nova_transcript_add(struct nova_transcript *t, const struct nova_entry *e);
 

@@ -22,6 +22,11 @@
 #define UNREACHED_MOST 5
 #define HOOK_OUTPUT    (256u << 10)
 #define RESULTS_MOST   (64u << 20)
+/* Evidence: of a run, and of one conversation. The last ones of a run whose
+ * subject floods us get less, never nothing. */
+#define EVIDENCE_RUN   ((size_t)16 << 20)
+#define EVIDENCE_MOST  ((size_t)2 << 20)
+#define EVIDENCE_LEAST ((size_t)64 << 10)
 
 struct nova_run {
   struct nova_run_options o;
@@ -161,6 +166,22 @@ static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
 
 static void settle(struct nova_run *r, struct nova__planned *p);
 
+/* How much evidence one more conversation may keep. */
+static size_t evidence(const struct nova_run *r) {
+  size_t used = 0;
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].player != NULL) {
+      const struct nova_transcript *t =
+          nova_player_transcript(r->plan[i].player);
+      size_t entries = t->n * sizeof *t->entry;
+      used += t->kept > entries ? t->kept : entries;
+    }
+  size_t share = used < EVIDENCE_RUN ? (EVIDENCE_RUN - used) / 4 : 0;
+  return share > EVIDENCE_MOST    ? EVIDENCE_MOST
+         : share < EVIDENCE_LEAST ? EVIDENCE_LEAST
+                                  : share;
+}
+
 static void start(struct nova_run *r, struct nova__planned *p) {
   const struct nova_script *s = p->script;
   p->state = NOVA__ACTIVE;
@@ -195,7 +216,8 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .seed = seed,
       .unix_ns = unix_ns,
       .timing_error = error,
-      .hooks = hooks});
+      .hooks = hooks,
+      .evidence = evidence(r)});
   p->result = (struct nova_conversation_result){
       .id = s->id,
       .title = s->title,
