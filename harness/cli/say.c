@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static void line(const char *format, va_list ap)
+    __attribute__((format(printf, 1, 0)));
+
 static void line(const char *format, va_list ap) {
   char text[2048];
   int n = vsnprintf(text, sizeof text, format, ap);
