@@ -11,8 +11,9 @@ build: setup ## the program: build/novaprobe
 test: setup ## every test and check; the last line sums them up
 	@tools/test
 
-demo: build ## both sides on loopback, with a report
-	@build/novaprobe demo $(DEMO)
+demo: build ## the suite against the built-in reference server
+	@build/novaprobe demo $(DEMO); status=$$?; \
+	echo "The report: reports/latest/report.html"; exit $$status
 
 bench: setup ## the speed of the codec beside that of other libraries
 	@cmake --preset bench --log-level=WARNING
