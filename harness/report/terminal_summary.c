@@ -32,10 +32,10 @@ static void field(struct nova__ink *k, enum nova_phrase p, const char *text) {
 }
 
 /* "FAIL    TCP-HB-09  must, guide 3.4". */
-static void title(struct nova__ink *k, const struct nova_requirement_result *q,
-                  enum nova_verdict mark) {
+static void title(struct nova__ink *k,
+                  const struct nova_requirement_result *q) {
   const struct nova_requirement *d = q->requirement;
-  nova__ink_mark(k, mark, 8);
+  nova__ink_mark(k, NOVA_VERDICT_FAIL, 8);
   nova__ink_color(k, "1");
   nova__ink_text(k, d->id, 0);
   nova__ink_color(k, NULL);
@@ -117,7 +117,7 @@ static void failure(struct nova__ink *k, const struct nova_results *r,
                     const char *folder) {
   const struct nova_conversation_result *in = NULL;
   const struct nova_check *c = nova_failed_check(r, q, &in);
-  title(k, q, NOVA_VERDICT_FAIL);
+  title(k, q);
   if (c == NULL) {
     field(k, NOVA_TEXT_REASON, q->reason);
   } else {
@@ -165,59 +165,56 @@ static void stales(struct nova__ink *k, const struct nova_results *r) {
   }
 }
 
-static void inconclusive(struct nova__ink *k, const struct nova_results *r) {
-  size_t n = count(r, NOVA_VERDICT_INCONCLUSIVE, false);
-  if (n == 0)
-    return;
-  heading(k, NOVA_TEXT_INCONCLUSIVES, n);
-  for (size_t i = 0; i < r->requirements; i++) {
-    const struct nova_requirement_result *q = &r->requirement[i];
-    if (q->verdict != NOVA_VERDICT_INCONCLUSIVE)
-      continue;
-    title(k, q, NOVA_VERDICT_INCONCLUSIVE);
-    field(k, NOVA_TEXT_REASON, q->reason);
-  }
+/* What it needs, if its reason says so; else NULL. */
+static const char *needs_of(const struct nova_requirement_result *q) {
+  if (q->needs != NULL || q->verdict != NOVA_VERDICT_NOT_TESTED)
+    return q->needs;
+  return q->reason != NULL && strncmp(q->reason, "needs ", 6) == 0
+             ? q->reason + 6
+             : NULL;
 }
 
 /* Two that need the same, so that it is said once. */
 static bool same_needs(const struct nova_requirement_result *a,
                        const struct nova_requirement_result *b) {
-  const char *x = a->needs != NULL ? a->needs : a->reason;
-  const char *y = b->needs != NULL ? b->needs : b->reason;
+  const char *x = needs_of(a) != NULL ? needs_of(a) : a->reason;
+  const char *y = needs_of(b) != NULL ? needs_of(b) : b->reason;
   return x == y || (x != NULL && y != NULL && strcmp(x, y) == 0);
 }
 
 static void needs(struct nova__ink *k,
                   const struct nova_requirement_result *q) {
   nova__ink_raw(k, INDENT);
-  if (q->needs == NULL && q->reason != NULL) {
+  if (needs_of(q) == NULL && q->reason != NULL) {
     nova__ink_text(k, q->reason, 0);
   } else {
     nova__ink_say(k, NOVA_TEXT_NEEDS, NULL, 0);
     nova__ink_raw(k, " ");
     if (k->err == 0)
-      k->err = nova_needs_put(k->out, k->t->lang, q->needs);
+      k->err = nova_needs_put(k->out, k->t->lang, needs_of(q));
   }
   nova__ink_raw(k, "\n");
 }
 
-static void not_tested(struct nova__ink *k, const struct nova_results *r) {
-  size_t n = count(r, NOVA_VERDICT_NOT_TESTED, false);
+/* The requirements of a verdict, by what they need or why it was given. */
+static void grouped(struct nova__ink *k, const struct nova_results *r,
+                    enum nova_verdict v, enum nova_phrase head) {
+  size_t n = count(r, v, false);
   if (n == 0)
     return;
-  heading(k, NOVA_TEXT_NOT_TESTEDS, n);
+  heading(k, head, n);
   for (size_t i = 0; i < r->requirements; i++) {
     const struct nova_requirement_result *q = &r->requirement[i];
-    bool first = q->verdict == NOVA_VERDICT_NOT_TESTED;
+    bool first = q->verdict == v;
     for (size_t j = 0; j < i && first; j++)
-      first = r->requirement[j].verdict != NOVA_VERDICT_NOT_TESTED ||
-              !same_needs(&r->requirement[j], q);
+      first =
+          r->requirement[j].verdict != v || !same_needs(&r->requirement[j], q);
     if (!first)
       continue;
     needs(k, q);
     for (size_t j = i; j < r->requirements; j++) {
       const struct nova_requirement_result *p = &r->requirement[j];
-      if (p->verdict != NOVA_VERDICT_NOT_TESTED || !same_needs(p, q))
+      if (p->verdict != v || !same_needs(p, q))
         continue;
       nova__ink_raw(k, INDENT "  ");
       nova__ink_text(k, p->requirement->id, 0);
@@ -311,8 +308,8 @@ int nova_terminal_summary(const struct nova_terminal *t,
     failures(&k, r, folder, true);
   stales(&k, r);
   if (t->verbosity >= 0) {
-    inconclusive(&k, r);
-    not_tested(&k, r);
+    grouped(&k, r, NOVA_VERDICT_INCONCLUSIVE, NOVA_TEXT_INCONCLUSIVES);
+    grouped(&k, r, NOVA_VERDICT_NOT_TESTED, NOVA_TEXT_NOT_TESTEDS);
     tallies(&k, r);
   }
   outcome(&k, r);

@@ -38,7 +38,7 @@
     return (Math.floor(s * scale + 1e-6) / scale).toFixed(digits) + " s";
   }
   function needs(q) {
-    const n = q.needs;
+    const n = q.needs || (/^needs /.test(q.reason || "") ? q.reason.slice(6) : "");
     if (!n) return q.reason || say("NEEDS_NOTHING");
     const word = n.replace(/^[a-z]+:/, "").split(" ")[0];
     if (/^(second_device|a second credential)/.test(n)) return say("NEEDS_SECOND_DEVICE");
@@ -106,7 +106,7 @@
     if (e.event === "closed") word = say("CLOSED_" + e.how.toUpperCase());
     else word = say(e.event.toUpperCase());
     if (e.event === "lag") word += " " + seconds(e.error_s);
-    if (e.code !== undefined) word += " " + e.code;
+    if (e.code !== undefined && (e.event === "refused" || e.event === "hook")) word += " " + e.code;
     if (e.bytes !== undefined) word += ", " + say("BYTES", e.bytes);
     if (e.connection !== undefined && e.connection !== 1) word += ", " + say("CONNECTION", e.connection);
     return word;
@@ -123,12 +123,13 @@
     const box = el("div", {}, el("div", { class: "what " + e.from }, what(e)), payload(e));
     const mine = e.event === "sent" || e.event === "received";
     const cells = [el("td", { class: "when" }, e.t.toFixed(6))];
-    if (e.from === "device")
+    const aside = e.event === "lag" || e.event === "note";
+    if (e.from === "device" && !aside)
       cells.push(el("td", {}, box), el("td", { class: "arrow device" }, mine || e.event === "closed" ? "→" : ""), el("td"));
-    else if (e.from === "server")
+    else if (e.from === "server" && !aside)
       cells.push(el("td"), el("td", { class: "arrow server" }, mine || e.event === "closed" ? "←" : ""), el("td", {}, box));
     else
-      cells.push(el("td", { colspan: "3" }, el("span", { class: "soft" }, say(e.from.toUpperCase()) + ": "), box));
+      cells.push(el("td", { colspan: "3" }, el("span", { class: "soft" }, say(aside ? "HARNESS" : e.from.toUpperCase()) + ": "), box));
     return el("tr", shown ? { class: "shown" } : {}, cells);
   }
   /* The device on the left, the server on the right. |at|: the event that shows the
@@ -272,12 +273,18 @@
         : el("p", {}, say("NONE")));
   }
   function inconclusive() {
-    const all = results.requirements.filter((q) => q.verdict === "inconclusive");
-    return section("inconclusive", say("INCONCLUSIVES") + " (" + all.length + ")",
-      all.length ? all.map((q) => el("article", { class: "is-inconclusive" }, title(q), list([
-        [say("REASON"), q.reason],
-        [say("FOUND_BY"), q.conversations.length ? el("span", { class: "id" }, q.conversations.join(", ")) : ""],
-      ]))) : el("p", {}, say("NONE")));
+    const groups = new Map();
+    for (const q of results.requirements.filter((r) => r.verdict === "inconclusive"))
+      groups.set(q.reason || "", [...(groups.get(q.reason || "") || []), q]);
+    const count = [...groups.values()].flat().length;
+    return section("inconclusive", say("INCONCLUSIVES") + " (" + count + ")",
+      count ? [...groups].map(([reason, qs]) => el("article", { class: "is-inconclusive" },
+        el("h3", {}, reason),
+        el("ul", {}, qs.map((q) => el("li", {}, el("span", { class: "id" }, q.id),
+          " (" + say(q.level.toUpperCase()) + ", " + say("GUIDE", q.section) + ") " + inLanguage(q.text),
+          q.conversations.length ? el("div", { class: "soft" }, say("FOUND_BY") + " ",
+            el("span", { class: "id" }, q.conversations.join(", "))) : null)))))
+        : el("p", {}, say("NONE")));
   }
   function requirements() {
     const choice = (name, values, label) => {
