@@ -23,8 +23,8 @@ void nova_arena_init(struct nova_arena *a, const struct nova_mem *mem,
                      size_t max);
 void nova_arena_free(struct nova_arena *a);
 
-/* Zeroed memory for |n| bytes, aligned for any type; NULL without memory or past
- * the maximum (|failed| is set). Valid until nova_arena_free(). */
+/* Zeroed memory for |n| bytes, aligned for any type; NULL without memory or
+ * past the maximum (|failed| is set). Valid until nova_arena_free(). */
 void *nova_arena_alloc(struct nova_arena *a, size_t n);
 
 /* A copy with a NUL behind it. */

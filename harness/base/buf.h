@@ -24,8 +24,9 @@ void nova_buf_init(struct nova_buf *b, const struct nova_mem *mem, size_t max);
 void nova_buf_free(struct nova_buf *b);
 
 /* Appends |n| bytes. All or nothing.
- * Returns 0, NOVA_ERR_LIMIT (the maximum would be passed) or NOVA_ERR_NO_MEMORY;
- * the buffer is unchanged by an error. Views of the buffer are void after it. */
+ * Returns 0, NOVA_ERR_LIMIT (the maximum would be passed) or
+ * NOVA_ERR_NO_MEMORY; the buffer is unchanged by an error. Views of the buffer
+ * are void after it. */
 int nova_buf_append(struct nova_buf *b, const void *p, size_t n);
 
 /* Appends the bytes of a NUL-terminated string. */

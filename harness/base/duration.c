@@ -12,8 +12,8 @@ static const struct {
   const char *name;
   uint64_t ns;
 } units[] = {
-    {"ns", 1},        {"us", 1000},           {"ms", NOVA_MS},
-    {"s", NOVA_SEC},  {"min", NOVA_SEC * 60}, {"h", NOVA_SEC * 3600},
+    {"ns", 1},       {"us", 1000},           {"ms", NOVA_MS},
+    {"s", NOVA_SEC}, {"min", NOVA_SEC * 60}, {"h", NOVA_SEC * 3600},
 };
 
 int nova_duration_parse(const char *s, size_t n, nova_ts *out) {
@@ -50,9 +50,8 @@ int nova_duration_parse(const char *s, size_t n, nova_ts *out) {
       return NOVA_ERR_ARGUMENT;
     /* fraction < scale <= 1e9 and a unit is at most 3.6e12 ns: the product
      * fits into 64 bits only when divided first for the large units. */
-    uint64_t part = units[u].ns >= scale
-                        ? fraction * (units[u].ns / scale)
-                        : fraction * units[u].ns / scale;
+    uint64_t part = units[u].ns >= scale ? fraction * (units[u].ns / scale)
+                                         : fraction * units[u].ns / scale;
     *out = whole * units[u].ns + part;
     return 0;
   }

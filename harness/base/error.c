@@ -4,7 +4,8 @@ const char *nova_error_name(int code) {
   switch (code) {
   case NOVA_OK: return "OK";
 #define NOVA_E(name, number, klass, text)                                      \
-  case NOVA_ERR_##name: return #name;
+  case NOVA_ERR_##name:                                                        \
+    return #name;
 #include "base/error.def"
 #undef NOVA_E
   }
@@ -15,7 +16,8 @@ const char *nova_error_text(int code) {
   switch (code) {
   case NOVA_OK: return "no error";
 #define NOVA_E(name, number, klass, text)                                      \
-  case NOVA_ERR_##name: return text;
+  case NOVA_ERR_##name:                                                        \
+    return text;
 #include "base/error.def"
 #undef NOVA_E
   }
@@ -25,7 +27,8 @@ const char *nova_error_text(int code) {
 enum nova_error_class nova_error_class(int code) {
   switch (code) {
 #define NOVA_E(name, number, klass, text)                                      \
-  case NOVA_ERR_##name: return NOVA_CLASS_##klass;
+  case NOVA_ERR_##name:                                                        \
+    return NOVA_CLASS_##klass;
 #include "base/error.def"
 #undef NOVA_E
   }

@@ -128,11 +128,10 @@ static void rule(struct explain *e, const struct nova_rule *u) {
 
 static void fault(struct explain *e, const struct nova_fault_info *i) {
   bool variant = nova_fault_is_variant(i);
-  nova_buf_printf(
-      e->out, "%s\n  a %s of the reference %s: %s\n  breaks %s\n", i->name,
-      variant ? "variant" : "fault",
-      i->side == NOVA_SIDE_SERVER ? "server" : "device", i->what,
-      variant ? "nothing: the guide allows it" : i->breaks);
+  nova_buf_printf(e->out, "%s\n  a %s of the reference %s: %s\n  breaks %s\n",
+                  i->name, variant ? "variant" : "fault",
+                  i->side == NOVA_SIDE_SERVER ? "server" : "device", i->what,
+                  variant ? "nothing: the guide allows it" : i->breaks);
   if (*i->needs != '\0')
     nova_buf_printf(e->out, "  to be seen it needs %s\n", i->needs);
 }

@@ -135,7 +135,7 @@ int nova_cmd_report(const struct nova_options *o) {
   struct report p = {.o = o};
   nova_arena_init(&p.arena, NULL, NOVA_RESULTS_FILE_MAX);
   nova_screen_init(&p.screen, o, nova_setup_lang(o), NULL);
-  p.loaded = calloc(o->args, sizeof *p.loaded);
+  p.loaded = nova_arena_alloc(&p.arena, sizeof *p.loaded * (o->args + 1));
   int status =
       p.loaded != NULL ? nova_setup_choices(o) : nova_broken("out of memory");
   while (status == 0 && p.n < o->args) {
@@ -151,7 +151,6 @@ int nova_cmd_report(const struct nova_options *o) {
   }
   for (size_t i = 0; i < p.n; i++)
     nova_loaded_free(&p.loaded[i]);
-  free(p.loaded);
   nova_arena_free(&p.arena);
   return status;
 }

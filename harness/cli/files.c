@@ -87,7 +87,7 @@ int nova_writer_open(struct nova_writer *w, const char *path) {
   w->error = 0;
   if (strlen(path) >= sizeof w->path)
     return fail(w, ENAMETOOLONG);
-  strcpy(w->path, path);
+  memcpy(w->path, path, strlen(path) + 1);
   snprintf(w->temporary, sizeof w->temporary, "%s.part.%ld", path,
            (long)getpid());
   int fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

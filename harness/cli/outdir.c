@@ -78,7 +78,7 @@ int nova_outdir_open(struct nova_outdir *d, const char *dir,
   } else if (strlen(dir) >= sizeof d->path - 600) {
     return nova_wrong("--out: the path is too long");
   } else {
-    strcpy(d->path, dir);
+    memcpy(d->path, dir, strlen(dir) + 1);
   }
   char path[NOVA_PATH_MOST];
   nova_outdir_path(d, "transcripts", path);

@@ -50,7 +50,8 @@ bool nova_ids_have(const struct nova_ids *ids, const char *id) {
   return false;
 }
 
-/* --- helpers of the loader ----------------------------------------------------
+/* --- helpers of the loader
+ * ----------------------------------------------------
  */
 
 void nova__complain(struct nova_loader *l, const struct nova_node *at,
@@ -143,8 +144,8 @@ static bool one_need(struct nova_loader *l, const struct nova_node *n,
       *out |= 1u << h;
       return true;
     }
-  nova__complain(l, n,
-                 "expected hook:NAME with a hook of the profile, not \"%s\"", s);
+  nova__complain(
+      l, n, "expected hook:NAME with a hook of the profile, not \"%s\"", s);
   return false;
 }
 
@@ -177,16 +178,17 @@ bool nova__known_keys(struct nova_loader *l, const struct nova_node *map,
   return good;
 }
 
-/* --- loading ------------------------------------------------------------------
+/* --- loading
+ * ------------------------------------------------------------------
  */
 
 int nova_catalog_add(struct nova_catalog *c, const struct nova_spec_file *file,
                      struct nova_diag *diag) {
-  struct nova_loader l = {.file = nova_arena_copy(&c->arena, file->path,
-                                                  strlen(file->path)),
-                          .catalog = c,
-                          .arena = &c->arena,
-                          .diag = diag};
+  struct nova_loader l = {
+      .file = nova_arena_copy(&c->arena, file->path, strlen(file->path)),
+      .catalog = c,
+      .arena = &c->arena,
+      .diag = diag};
   if (l.file == NULL || file->n > FILE_MOST) {
     nova_diag_add(diag, file->path, 0, 0, "the file is larger than 1 MiB");
     return NOVA_ERR_ARGUMENT;
@@ -225,11 +227,13 @@ static int rank(const struct nova_spec_file *f) {
 static bool foreign(const char *path) {
   size_t n = strlen(path);
   return n < 5 || strcmp(path + n - 5, ".yaml") != 0 ||
-         strstr(path, "ambiguities") != NULL || strstr(path, "sentences") != NULL;
+         strstr(path, "ambiguities") != NULL ||
+         strstr(path, "sentences") != NULL;
 }
 
-int nova_catalog_load(struct nova_catalog *c, const struct nova_spec_file *files,
-                      size_t n, struct nova_diag *diag) {
+int nova_catalog_load(struct nova_catalog *c,
+                      const struct nova_spec_file *files, size_t n,
+                      struct nova_diag *diag) {
   size_t before = diag->errors;
   for (int wanted = 0; wanted < 3; wanted++)
     for (size_t i = 0; i < n; i++)
@@ -255,7 +259,8 @@ void nova_catalog_check_coverage(const struct nova_catalog *c,
   }
 }
 
-/* --- requirements -------------------------------------------------------------
+/* --- requirements
+ * -------------------------------------------------------------
  */
 
 static const char *word_of(struct nova_loader *l, const struct nova_node *map,
@@ -338,7 +343,8 @@ int nova__load_requirements(struct nova_loader *l,
   return 0;
 }
 
-/* --- rules --------------------------------------------------------------------
+/* --- rules
+ * --------------------------------------------------------------------
  */
 
 int nova__load_rules(struct nova_loader *l, const struct nova_node *root) {
@@ -390,8 +396,9 @@ int nova__load_rules(struct nova_loader *l, const struct nova_node *root) {
       const struct nova_node *m = nova_node_get(n, "message");
       r->type = word_of(l, n, "type");
       if (m == NULL || m->kind != NOVA_NODE_MAP || r->type == NULL) {
-        nova__complain(l, n, "a rule on messages needs type: and message: "
-                             "(a map of its members)");
+        nova__complain(l, n,
+                       "a rule on messages needs type: and message: "
+                       "(a map of its members)");
         continue;
       }
       r->message = nova_pattern_compile(m, l->file, l->arena, l->diag);

@@ -41,14 +41,15 @@ bool nova__needs(struct nova_loader *l, const struct nova_node *n,
 bool nova__known_keys(struct nova_loader *l, const struct nova_node *map,
                       const char *const *known);
 
-int nova__load_requirements(struct nova_loader *l, const struct nova_node *root);
+int nova__load_requirements(struct nova_loader *l,
+                            const struct nova_node *root);
 int nova__load_rules(struct nova_loader *l, const struct nova_node *root);
 int nova__load_fragment(struct nova_loader *l, const struct nova_node *root);
 int nova__load_conversation(struct nova_loader *l, const struct nova_node *root,
                             const char *source);
 
-/* A copy of |n| in which $case.NAME and $arg.NAME are replaced by the members of
- * |values| (a MAP; |prefix| is "$case." or "$arg."). NULL with a message. */
+/* A copy of |n| in which $case.NAME and $arg.NAME are replaced by the members
+ * of |values| (a MAP; |prefix| is "$case." or "$arg."). NULL with a message. */
 struct nova_node *nova__substitute(struct nova_loader *l,
                                    const struct nova_node *n,
                                    const char *prefix,

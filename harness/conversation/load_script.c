@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* --- substitution -------------------------------------------------------------
+/* --- substitution
+ * -------------------------------------------------------------
  */
 
 static bool name_char(char c) {
@@ -114,7 +115,8 @@ int nova__load_fragment(struct nova_loader *l, const struct nova_node *root) {
   return 0;
 }
 
-/* --- what a script as a whole has to keep ------------------------------------- */
+/* --- what a script as a whole has to keep
+ * ------------------------------------- */
 
 struct checker {
   struct nova_loader *l;
@@ -144,9 +146,9 @@ static void complain(struct checker *c, const struct nova_step *s,
 
 static void check_ref(void *user, const struct nova_pattern *ref) {
   struct checker *c = user;
-  static const char *const known[] = {"device.id", "device.key", "other.id",
-                                      "other.key", "device.old_key",
-                                      "unknown_id"};
+  static const char *const known[] = {"device.id",      "device.key",
+                                      "other.id",       "other.key",
+                                      "device.old_key", "unknown_id"};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(ref->name, known[i]) == 0) {
       c->uses[0] |= ref->name[0] == 'd';
@@ -196,11 +198,12 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     case NOVA_VERB_SILENT:
     case NOVA_VERB_OPEN:
       if (!names)
-        complain(c, s, "which requirement does this check? expected "
-                       "verifies, relies_on or observes");
+        complain(c, s,
+                 "which requirement does this check? expected "
+                 "verifies, relies_on or observes");
       /* Only the subject is watched. */
-      other = s->actor == NOVA_ACTOR_SERVER ? NOVA_ROLE_SERVER
-                                            : NOVA_ROLE_DEVICE;
+      other =
+          s->actor == NOVA_ACTOR_SERVER ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
       c->script->harness[other] = false;
       break;
     case NOVA_VERB_SEND:
@@ -239,8 +242,8 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
                                                          : NOVA_ROLE_DEVICE] =
             false;
     }
-    enum nova_role judged = s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE
-                                                          : NOVA_ROLE_SERVER;
+    enum nova_role judged =
+        s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE : NOVA_ROLE_SERVER;
     /* That it is accepted is the server's part of a connect: a harness that is
      * the server has nothing to judge there. */
     if (s->verb == NOVA_VERB_CONNECT && s->verifies.n != 0 &&
@@ -292,15 +295,17 @@ static bool check_script(struct nova_loader *l, struct nova_script *s,
   check_steps(&c, s->steps);
   s->devices = c.uses[1] ? 2 : c.uses[0] ? 1 : 0;
   if (c.good && !s->harness[0] && !s->harness[1]) {
-    nova__complain(l, root,
-                   "no side can play this: a step of each side is for the "
-                   "harness only, or awaits something and names no requirement");
+    nova__complain(
+        l, root,
+        "no side can play this: a step of each side is for the "
+        "harness only, or awaits something and names no requirement");
     return false;
   }
   return c.good;
 }
 
-/* --- conversations ------------------------------------------------------------
+/* --- conversations
+ * ------------------------------------------------------------
  */
 
 static struct nova_script *script(struct nova_loader *l,
@@ -319,8 +324,9 @@ static struct nova_script *script(struct nova_loader *l,
   const struct nova_node *needs = nova_node_get(root, "needs");
   const struct nova_node *steps = nova_node_get(root, "steps");
   if (s->base == NULL || title == NULL || transport == NULL || steps == NULL) {
-    nova__complain(l, root, "a conversation needs conversation, title, "
-                            "transport and steps");
+    nova__complain(l, root,
+                   "a conversation needs conversation, title, "
+                   "transport and steps");
     return NULL;
   }
   s->id = suffix != NULL ? nova_arena_printf(l->arena, "%s-%s", s->base, suffix)
@@ -365,9 +371,9 @@ static bool id_text(const char *id) {
 
 int nova__load_conversation(struct nova_loader *l, const struct nova_node *root,
                             const char *source) {
-  static const char *const known[] = {
-      "conversation", "title", "why",  "mend",  "transport", "other",
-      "cases",        "needs", "last", "steps", NULL};
+  static const char *const known[] = {"conversation", "title", "why",   "mend",
+                                      "transport",    "other", "cases", "needs",
+                                      "last",         "steps", NULL};
   if (!nova__known_keys(l, root, known))
     return NOVA_ERR_ARGUMENT;
   const struct nova_node *name = nova_node_get(root, "conversation");
@@ -386,8 +392,9 @@ int nova__load_conversation(struct nova_loader *l, const struct nova_node *root,
     const struct nova_node *body = root;
     if (each != NULL) {
       if (!id_text(each->key->text) || each->kind != NOVA_NODE_MAP) {
-        nova__complain(l, each, "a case has a name of small letters, digits and "
-                                "hyphens, and a map of values");
+        nova__complain(l, each,
+                       "a case has a name of small letters, digits and "
+                       "hyphens, and a map of values");
         return NOVA_ERR_ARGUMENT;
       }
       body = nova__substitute(l, root, "$case.", each);

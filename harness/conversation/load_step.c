@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NESTING 4
+#define NESTING    4
 #define STEPS_MOST 512
 
 /* Which keys a verb takes, for "unknown key" messages; the actor key and `on`
@@ -51,10 +51,12 @@ static bool known(struct nova_loader *l, const struct nova_node *n,
   return good;
 }
 
-/* --- values -------------------------------------------------------------------
+/* --- values
+ * -------------------------------------------------------------------
  */
 
-static struct nova_span *span(struct nova_loader *l, const struct nova_node *n) {
+static struct nova_span *span(struct nova_loader *l,
+                              const struct nova_node *n) {
   const char *text = nova__scalar(l, n, "a span such as 2s or $idle_timeout");
   if (text == NULL)
     return NULL;
@@ -159,8 +161,9 @@ static struct nova_raw *raw_piece(struct nova_loader *l,
   const struct nova_node *times = nova_node_get(n, "times");
   if (n->kind != NOVA_NODE_MAP ||
       (text != NULL) + (bytes != NULL) + (json != NULL) != 1) {
-    nova__complain(l, n, "expected text, {text: ...}, {hex: ...} or "
-                         "{json: ...}, each with times: if wanted");
+    nova__complain(l, n,
+                   "expected text, {text: ...}, {hex: ...} or "
+                   "{json: ...}, each with times: if wanted");
     return NULL;
   }
   if (!nova__known_keys(l, n, keys) ||
@@ -257,8 +260,9 @@ static bool segments(struct nova_loader *l, const struct nova_node *n,
     return true;
   }
   if (n->kind != NOVA_NODE_LIST || n->count == 0 || n->count > 8) {
-    nova__complain(l, n, "expected bytes, inside_character or a list of at "
-                         "most 8 offsets");
+    nova__complain(l, n,
+                   "expected bytes, inside_character or a list of at "
+                   "most 8 offsets");
     return false;
   }
   s->cut = NOVA_CUT_AT;
@@ -286,7 +290,8 @@ static bool how(struct nova_loader *l, const struct nova_node *n,
   return false;
 }
 
-/* --- judging ------------------------------------------------------------------
+/* --- judging
+ * ------------------------------------------------------------------
  */
 
 static bool judging(struct nova_loader *l, const struct nova_node *n,
@@ -420,8 +425,9 @@ static bool branches(struct nova_loader *l, const struct nova_node *list,
     if ((first != NOVA_VERB_SEND && first != NOVA_VERB_CLOSE &&
          first != NOVA_VERB_SILENT) ||
         b->steps->actor == NOVA_ACTOR_NOBODY) {
-      nova__complain(l, c, "a branch has to begin with what is awaited: send, "
-                           "close or silent");
+      nova__complain(l, c,
+                     "a branch has to begin with what is awaited: send, "
+                     "close or silent");
       return false;
     }
     *link = b;
@@ -452,7 +458,8 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
   const struct nova_node *from = nova_node_get(n, "from");
   if (as != NULL && (s->as = nova__scalar(l, as, "a name")) == NULL)
     return NULL;
-  if (from != NULL && (s->from = nova__scalar(l, from, "a step's name")) == NULL)
+  if (from != NULL &&
+      (s->from = nova__scalar(l, from, "a step's name")) == NULL)
     return NULL;
   if (!spans(l, n, s) || !judging(l, n, s))
     return NULL;
@@ -481,8 +488,9 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
   }
   const struct nova_node *who = device != NULL ? device : server;
   if (who == NULL || (device != NULL && server != NULL)) {
-    nova__complain(l, n, "who acts? expected one of device, server, platform, "
-                         "wait, any_of, play");
+    nova__complain(l, n,
+                   "who acts? expected one of device, server, platform, "
+                   "wait, any_of, play");
     return NULL;
   }
   s->actor = device != NULL ? NOVA_ACTOR_DEVICE : NOVA_ACTOR_SERVER;
@@ -492,8 +500,9 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
          strcmp(name, verbs[v].name) != 0)
     v++;
   if (name == NULL || v == sizeof verbs / sizeof *verbs) {
-    nova__complain(l, who, "expected connect, send, close, half_close, reset, "
-                           "repeat, stop, silent or open");
+    nova__complain(l, who,
+                   "expected connect, send, close, half_close, reset, "
+                   "repeat, stop, silent or open");
     return NULL;
   }
   s->verb = verbs[v].verb;
@@ -529,7 +538,8 @@ static const struct nova_node *played(struct nova_loader *l,
   const struct nova_node *with = nova_node_get(n, "with");
   for (const struct nova_node *c = with != NULL ? with->child : NULL; c != NULL;
        c = c->next) {
-    const struct nova_node *a = f->arguments != NULL ? f->arguments->child : NULL;
+    const struct nova_node *a =
+        f->arguments != NULL ? f->arguments->child : NULL;
     while (a != NULL && strcmp(a->text, c->key->text) != 0)
       a = a->next;
     if (a == NULL) {

@@ -27,17 +27,17 @@ static struct nova_json_value value_of(struct nova_view t) {
   return v;
 }
 
-/* --- writing ------------------------------------------------------------------
+/* --- writing
+ * ------------------------------------------------------------------
  */
 
 /* Characters that break careless code: escapes, two, three and four bytes,
  * right-to-left, a combining mark, the last code points before the surrogates
  * and of the planes. */
-static const uint32_t awkward[] = {'a',    'Z',    '0',    ' ',     '"',
-                                   '\\',   '/',    '\'',   '<',     '&',
-                                   '%',    0x09,   0x7f,   0xe9,    0x2028,
-                                   0x4e2d, 0x6587, 0x5d0,  0x301,   0xd7ff,
-                                   0xfffd, 0x1f600, 0x10ffff};
+static const uint32_t awkward[] = {
+    'a',    'Z',   '0',   ' ',    '"',    '\\',    '/',     '\'',
+    '<',    '&',   '%',   0x09,   0x7f,   0xe9,    0x2028,  0x4e2d,
+    0x6587, 0x5d0, 0x301, 0xd7ff, 0xfffd, 0x1f600, 0x10ffff};
 
 static int write_string(struct nova_scope *scope, size_t chars,
                         struct nova_buf *out) {
@@ -214,7 +214,8 @@ int nova_pattern_write(const struct nova_pattern *p, struct nova_scope *scope,
   return err != 0 ? err : nova_buf_puts(out, object ? "}" : "]");
 }
 
-/* --- checking -----------------------------------------------------------------
+/* --- checking
+ * -----------------------------------------------------------------
  */
 
 /* Copies what fits; cuts between characters and says that it did. */
@@ -354,7 +355,8 @@ bool nova_pattern_match(const struct nova_pattern *p, struct nova_json_value v,
   return true;
 }
 
-/* --- for a person -------------------------------------------------------------
+/* --- for a person
+ * -------------------------------------------------------------
  */
 
 static void print(const struct nova_pattern *p, struct nova_scope *scope,

@@ -5,11 +5,11 @@
  *                                           members than are named
  *     $string $integer $number $boolean $object $array $any $unix_time
  *                                           a kind: makes one up, accepts any
- *     $absent                               in an object: the member is not there
- *     $device.id  $other.key  $name.field   a reference
- *     $not(x) $one_of(x, y)                 alternatives (for checking)
- *     $prefix(x) $last_changed(x) $other_case(x) $with(x, "tail")
- *     $string(n)                            made from another value
+ *     $absent                               in an object: the member is not
+ * there $device.id  $other.key  $name.field   a reference $not(x) $one_of(x, y)
+ * alternatives (for checking) $prefix(x) $last_changed(x) $other_case(x)
+ * $with(x, "tail") $string(n)                            made from another
+ * value
  *     {$exactly: VALUE}                     equal as JSON: no member more
  *     $$text                                the string "$text" */
 #ifndef NOVA_CONVERSATION_PATTERN_H
@@ -61,7 +61,8 @@ struct nova_pattern *nova_pattern_compile(const struct nova_node *node,
                                           struct nova_arena *arena,
                                           struct nova_diag *diag);
 
-/* Calls |fn| for each reference in |p| ("device.key"), for the loader's checks. */
+/* Calls |fn| for each reference in |p| ("device.key"), for the loader's checks.
+ */
 void nova_pattern_refs(const struct nova_pattern *p,
                        void (*fn)(void *user, const struct nova_pattern *ref),
                        void *user);

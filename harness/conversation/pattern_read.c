@@ -9,16 +9,16 @@
 /* Parentheses inside parentheses of one expression. */
 #define DEPTH 8
 
-static const char *const kinds[] = {"string", "integer", "number",
-                                    "boolean", "object", "array",
-                                    "any",    "unix_time", "absent"};
+static const char *const kinds[] = {"string",  "integer",   "number",
+                                    "boolean", "object",    "array",
+                                    "any",     "unix_time", "absent"};
 
 /* Functions and how many arguments they take. */
 static const struct {
   const char *name;
   size_t least, most;
 } calls[] = {
-    {"not", 1, 1},        {"one_of", 1, 16},  {"prefix", 1, 1},
+    {"not", 1, 1},          {"one_of", 1, 16},    {"prefix", 1, 1},
     {"last_changed", 1, 1}, {"other_case", 1, 1}, {"with", 2, 2},
     {"string", 1, 1},
 };
@@ -41,7 +41,8 @@ static void complain(struct source *s, size_t at, const char *message,
                 detail);
 }
 
-static struct nova_pattern *make(struct source *s, enum nova_pattern_kind kind) {
+static struct nova_pattern *make(struct source *s,
+                                 enum nova_pattern_kind kind) {
   struct nova_pattern *p = NOVA_NEW(s->arena, struct nova_pattern);
   if (p == NULL) {
     nova_diag_add(s->diag, s->file, 0, 0, "out of memory");
@@ -93,7 +94,8 @@ static struct nova_pattern *literal(struct source *s, const char *text,
   struct nova_buf quoted;
   nova_buf_init(&quoted, s->arena->mem, 6 * n + 2);
   if (nova_json_quote(&quoted, text, n) == 0) {
-    p->json.p = nova_arena_copy(s->arena, quoted.data + quoted.head, quoted.len);
+    p->json.p =
+        nova_arena_copy(s->arena, quoted.data + quoted.head, quoted.len);
     p->json.n = quoted.len;
   }
   nova_buf_free(&quoted);
@@ -153,14 +155,13 @@ static int hex_digit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The escape at s->at, a backslash, as UTF-8 in |out|. Returns the bytes there, 0
- * with a message. */
+/* The escape at s->at, a backslash, as UTF-8 in |out|. Returns the bytes there,
+ * 0 with a message. */
 static size_t escape(struct source *s, char out[4]) {
   static const char names[] = "\"\\nrt", means[] = "\"\\\n\r\t";
   const char *t = s->text + s->at;
   size_t left = s->n - s->at;
-  const char *simple =
-      left > 1 && t[1] != '\0' ? strchr(names, t[1]) : NULL;
+  const char *simple = left > 1 && t[1] != '\0' ? strchr(names, t[1]) : NULL;
   if (simple != NULL) {
     out[0] = means[simple - names];
     s->at += 2;
@@ -235,8 +236,7 @@ static struct nova_pattern *argument(struct source *s, unsigned depth) {
 static struct nova_pattern *call(struct source *s, struct nova_view name,
                                  size_t start, unsigned depth) {
   size_t k = 0;
-  while (k < sizeof calls / sizeof *calls &&
-         !nova_view_is(name, calls[k].name))
+  while (k < sizeof calls / sizeof *calls && !nova_view_is(name, calls[k].name))
     k++;
   if (k == sizeof calls / sizeof *calls) {
     complain(s, start, "no such function; known are $not, $one_of, $prefix, ",
@@ -282,14 +282,15 @@ static struct nova_pattern *expression(struct source *s, unsigned depth) {
     s->at++;
   struct nova_view head = {s->text + first, s->at - first};
   if (head.n == 0) {
-    complain(s, start, "expected a name after \"$\"; \"$$\" stands for the "
-                       "character itself", "");
+    complain(s, start,
+             "expected a name after \"$\"; \"$$\" stands for the "
+             "character itself",
+             "");
     return NULL;
   }
   if (s->at < s->n && s->text[s->at] == '(')
     return call(s, head, start, depth);
-  while (s->at < s->n &&
-         (word_char(s->text[s->at]) || s->text[s->at] == '.'))
+  while (s->at < s->n && (word_char(s->text[s->at]) || s->text[s->at] == '.'))
     s->at++;
   struct nova_view name = {s->text + first, s->at - first};
   struct nova_pattern *p = make(s, NOVA_PATTERN_REF);
@@ -335,8 +336,7 @@ struct nova_pattern *nova_pattern_compile(const struct nova_node *node,
                                           const char *file,
                                           struct nova_arena *arena,
                                           struct nova_diag *diag) {
-  struct source s = {
-      .file = file, .node = node, .arena = arena, .diag = diag};
+  struct source s = {.file = file, .node = node, .arena = arena, .diag = diag};
   if (node->kind == NOVA_NODE_SCALAR)
     return scalar(&s);
   struct nova_pattern *p =

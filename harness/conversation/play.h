@@ -27,11 +27,11 @@ struct nova__moment {
 struct nova__item {
   struct nova__item *next;
   nova_ts t;
-  size_t entry;       /* in the transcript */
-  bool bad;           /* no JSON object: TCP-FRAME-01 was charged */
+  size_t entry; /* in the transcript */
+  bool bad;     /* no JSON object: TCP-FRAME-01 was charged */
   bool empty;
   enum nova_msg_kind kind; /* inferred where the type is unclear */
-  unsigned flawed;    /* bit per field of the table, bit 31: the type */
+  unsigned flawed;         /* bit per field of the table, bit 31: the type */
   size_t n;
   char text[];
 };
@@ -53,10 +53,10 @@ struct nova__conn {
   struct nova__item *inbox, **tail;
   size_t items, item_bytes;
   struct nova__moment moment; /* of the last step that did or took something */
-  nova_ts asked;   /* since when an answer counts: before the last send */
-  nova_ts lost;    /* when the subject ended it, NONE */
+  nova_ts asked;    /* since when an answer counts: before the last send */
+  nova_ts lost;     /* when the subject ended it, NONE */
   nova_ts last_out; /* when something was last sent, for pings */
-  nova_ts partial; /* when the bytes of an unfinished line began to wait */
+  nova_ts partial;  /* when the bytes of an unfinished line began to wait */
   size_t lost_entry;
   bool authenticated;
   bool as_other; /* its last auth named the other device */
@@ -85,7 +85,7 @@ struct nova__sending {
   bool by_byte;
   nova_ts pause, next;
   bool active, waiting; /* waiting: for SENT of the last piece */
-  nova_ts give_up; /* waiting: until then; the subject does not read */
+  nova_ts give_up;      /* waiting: until then; the subject does not read */
   struct nova__moment moment;
 };
 
@@ -149,10 +149,9 @@ struct nova_check *nova__check(struct nova_player *p, const char *requirement,
                                enum nova_verdict verdict);
 /* Ends the conversation: what was not checked yet is |as|. */
 void nova__break(struct nova_player *p, enum nova_verdict as,
-                 const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+                 const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t nova__note(struct nova_player *p, enum nova_entry_kind kind,
-                  unsigned connection, const char *p_, size_t n);
+                  unsigned connection, const char *bytes, size_t n);
 void nova__name(struct nova_player *p, const struct nova_step *s,
                 struct nova__moment moment, const char *json);
 const struct nova__named *nova__find(const struct nova_player *p,
@@ -180,9 +179,9 @@ struct nova__await {
   nova_ts measured; /* from the reference, NONE where it never came */
   struct nova__item *item; /* DONE: the message that was taken */
   size_t entry;
-  bool fatal;       /* FAILED: no other branch can mend it */
-  bool lost;        /* FAILED: because the connection ended */
-  bool unfinished;  /* FAILED: while an unfinished line was waiting */
+  bool fatal;            /* FAILED: no other branch can mend it */
+  bool lost;             /* FAILED: because the connection ended */
+  bool unfinished;       /* FAILED: while an unfinished line was waiting */
   const char *explained; /* FAILED: by this defect, already charged elsewhere */
   char expected[512], observed[512];
 };

@@ -60,7 +60,8 @@ static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
   nova_unreachable();
 }
 
-/* --- messages -----------------------------------------------------------------
+/* --- messages
+ * -----------------------------------------------------------------
  */
 
 static const struct nova_pattern *member(const struct nova_pattern *object,
@@ -80,8 +81,8 @@ static enum nova_msg_kind wanted_kind(const struct nova_pattern *message) {
       (struct nova_view){type->json.p + 1, type->json.n - 2});
 }
 
-/* A message of this kind that is not the one that was expected ends the waiting:
- * it is sent once, as an answer. Others come when they like. */
+/* A message of this kind that is not the one that was expected ends the
+ * waiting: it is sent once, as an answer. Others come when they like. */
 static bool answers_once(enum nova_msg_kind kind) {
   return kind == NOVA_MSG_AUTH || kind == NOVA_MSG_AUTH_RESULT;
 }
@@ -224,8 +225,8 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
     say(out->observed, sizeof out->observed, "there is no connection");
     out->explained = "there is no connection";
   } else {
-    say(out->observed, sizeof out->observed, "nothing of the kind came within %s",
-        nova__span_text(p, within));
+    say(out->observed, sizeof out->observed,
+        "nothing of the kind came within %s", nova__span_text(p, within));
     if (nova__unfinished(c)) {
       out->unfinished = true;
       out->explained = "an unfinished line was waiting, which is judged by the "
@@ -234,7 +235,8 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
   }
 }
 
-/* --- closing, silence, staying ------------------------------------------------- */
+/* --- closing, silence, staying
+ * ------------------------------------------------- */
 
 static void eval_close(struct nova_player *p, const struct nova_step *s,
                        struct nova__await *out) {
@@ -262,8 +264,9 @@ static void eval_close(struct nova_player *p, const struct nova_step *s,
     return;
   out->state = NOVA__FAILED;
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
-  say(out->expected, sizeof out->expected, "the %s closes the connection within %s",
-      subject_name(p), nova__span_text(p, within));
+  say(out->expected, sizeof out->expected,
+      "the %s closes the connection within %s", subject_name(p),
+      nova__span_text(p, within));
   say(out->observed, sizeof out->observed, "it was still open after %s",
       nova__span_text(p, p->now - ref.t));
 }
@@ -351,9 +354,8 @@ static void eval_connect(struct nova_player *p, const struct nova_step *s,
 
 void nova__eval(struct nova_player *p, const struct nova_step *s,
                 struct nova__await *out) {
-  *out = (struct nova__await){.state = NOVA__PENDING,
-                              .t = NOVA_TS_NONE,
-                              .measured = NOVA_TS_NONE};
+  *out = (struct nova__await){
+      .state = NOVA__PENDING, .t = NOVA_TS_NONE, .measured = NOVA_TS_NONE};
   out->began = reference(p, s).t;
   switch (s->verb) {
   case NOVA_VERB_CONNECT: eval_connect(p, s, out); return;
@@ -378,10 +380,12 @@ nova_ts nova__await_deadline(struct nova_player *p, const struct nova_step *s) {
   return a.state == NOVA__PENDING ? a.t : p->now;
 }
 
-/* --- settling -----------------------------------------------------------------
+/* --- settling
+ * -----------------------------------------------------------------
  */
 
-/* A probe says that the subject did not survive: nothing before it was a pass. */
+/* A probe says that the subject did not survive: nothing before it was a pass.
+ */
 static void downgrade(struct nova_player *p, const struct nova_step *s) {
   for (size_t i = 0; i < p->checks; i++)
     if (p->check[i].verdict == NOVA_VERDICT_PASS && p->check[i].step != 0 &&

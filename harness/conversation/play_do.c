@@ -30,9 +30,8 @@ static void push(struct nova_player *p, const struct nova_action *a,
 
 static void push_send(struct nova_player *p, unsigned connection,
                       const char *bytes, size_t n, bool hazard) {
-  struct nova_action a = {.kind = NOVA_ACTION_SEND,
-                          .connection = connection,
-                          .hazard = hazard};
+  struct nova_action a = {
+      .kind = NOVA_ACTION_SEND, .connection = connection, .hazard = hazard};
   push(p, &a, bytes, n);
   struct nova__conn *c = &p->conn[connection - 1];
   c->unsent++;
@@ -73,7 +72,8 @@ void nova__close_all(struct nova_player *p) {
   p->repeats = 0;
 }
 
-/* --- what is written ----------------------------------------------------------
+/* --- what is written
+ * ----------------------------------------------------------
  */
 
 /* The number that |to| stands for, 0 for none. */
@@ -100,7 +100,7 @@ static int put_line(struct nova_buf *out, struct nova_view text, size_t target,
   size_t blanks = target > text.n + 1 ? target - text.n - 1 : 0;
   char spaces[1024];
   memset(spaces, ' ', sizeof spaces);
-  size_t head = where == NOVA_PAD_BEFORE ? 0
+  size_t head = where == NOVA_PAD_BEFORE                  ? 0
                 : where == NOVA_PAD_INSIDE && text.n != 0 ? 1
                                                           : text.n;
   int err = nova_buf_append(out, text.p, head);
@@ -149,7 +149,8 @@ static bool compose(struct nova_player *p, const struct nova_step *s,
   return err == 0;
 }
 
-/* --- segments -----------------------------------------------------------------
+/* --- segments
+ * -----------------------------------------------------------------
  */
 
 static void plan_cuts(struct nova__sending *out, const struct nova_step *s) {
@@ -302,7 +303,8 @@ void nova__sent(struct nova_player *p, unsigned connection,
     out->next = nova_ts_add(e->t, out->pause);
 }
 
-/* --- repeating ----------------------------------------------------------------
+/* --- repeating
+ * ----------------------------------------------------------------
  */
 
 static void repeat_once(struct nova_player *p, struct nova__repeat *r) {
@@ -325,8 +327,8 @@ static void repeat_once(struct nova_player *p, struct nova__repeat *r) {
     }
   }
   nova_buf_free(&bytes);
-  r->next = nova_ts_add(p->now,
-                        nova_span_value(s->every, &p->o.profile->timers));
+  r->next =
+      nova_ts_add(p->now, nova_span_value(s->every, &p->o.profile->timers));
   if (r->next > r->until)
     r->next = NOVA_TS_NONE;
 }
@@ -348,7 +350,8 @@ static bool do_repeat(struct nova_player *p, const struct nova_step *s) {
   return true;
 }
 
-/* --- hooks --------------------------------------------------------------------
+/* --- hooks
+ * --------------------------------------------------------------------
  */
 
 /* The pattern as it stands in an environment variable: a string bare, all else
@@ -362,8 +365,9 @@ static const char *env_value(struct nova_player *p,
   const char *text = NULL;
   if (nova_pattern_write(pattern, &scope, &json, &why) == 0) {
     struct nova_json_value v;
-    if (bare && nova_json_check(p->json, json.data + json.head, json.len, &v,
-                                NULL) == 0 &&
+    if (bare &&
+        nova_json_check(p->json, json.data + json.head, json.len, &v, NULL) ==
+            0 &&
         v.type == NOVA_JSON_STRING) {
       size_t n = nova_json_string(v, NULL, 0);
       char *copy = nova_arena_alloc(&p->arena, n + 1);
@@ -410,7 +414,8 @@ static bool do_hook(struct nova_player *p, const struct nova_step *s) {
   /* A message that the hook causes may come before the hook ends. */
   for (size_t i = 0; i < NOVA_CONNECTIONS; i++)
     p->conn[i].asked = p->now;
-  p->job_keep = nova_ts_add(p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
+  p->job_keep =
+      nova_ts_add(p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
   return false;
 }
 
@@ -441,9 +446,8 @@ static void judge_output(struct nova_player *p, const struct nova_step *s,
   struct nova_mismatch m = {0};
   bool good = nova_pattern_match(s->output, v, &scope, &m);
   for (size_t i = 0; i < s->verifies.n; i++) {
-    struct nova_check *c =
-        nova__check(p, s->verifies.id[i],
-                    good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
+    struct nova_check *c = nova__check(
+        p, s->verifies.id[i], good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
     if (c == NULL)
       return;
     c->step = s->number;
@@ -451,9 +455,9 @@ static void judge_output(struct nova_player *p, const struct nova_step *s,
     c->presupposes = &s->presupposes;
     if (good)
       continue;
-    c->expected = nova_arena_printf(
-        &p->arena, "the platform's data shows %s%s%s", m.path,
-        m.path[0] != '\0' ? " = " : "", m.expected);
+    c->expected =
+        nova_arena_printf(&p->arena, "the platform's data shows %s%s%s", m.path,
+                          m.path[0] != '\0' ? " = " : "", m.expected);
     c->observed = nova_arena_printf(&p->arena, "it shows %s", m.observed);
     c->reason = nova_arena_printf(&p->arena, "%s; %s expected", c->observed,
                                   m.expected);
@@ -482,8 +486,8 @@ void nova__job_done(struct nova_player *p, const struct nova_event *e) {
   p->job_keep = NOVA_TS_NONE;
   p->job_moment.t = e->t;
   if (e->code != 0) {
-    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "the hook %s failed (%s %d)%s%.*s",
-                nova_hook_names[s->hook],
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "the hook %s failed (%s %d)%s%.*s", nova_hook_names[s->hook],
                 e->code > 0 ? "exit status" : "code", e->code,
                 e->errors.n != 0 ? ": " : "",
                 (int)(e->errors.n > 300 ? 300 : e->errors.n),
@@ -518,17 +522,17 @@ static void ping_all(struct nova_player *p) {
     struct nova_msg m = {.kind = NOVA_MSG_PING, .present = 3};
     m.u.ping.device_id =
         nova_string_of(c->as_other ? p->other.id : p->device.id);
-    m.u.ping.timestamp =
-        (int64_t)((p->o.unix_ns + p->now) / NOVA_SEC);
+    m.u.ping.timestamp = (int64_t)((p->o.unix_ns + p->now) / NOVA_SEC);
     size_t n = 0;
     if (nova_msg_encode(&m, line, sizeof line, &n) == 0)
       push_send(p, i, line, n, false);
   }
-  p->job_keep = nova_ts_add(
-      p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
+  p->job_keep =
+      nova_ts_add(p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
 }
 
-/* --- the step -----------------------------------------------------------------
+/* --- the step
+ * -----------------------------------------------------------------
  */
 
 /* What repeats on a connection ends with it. */
@@ -558,9 +562,8 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     return false;
   bool good = !c->refused;
   for (size_t i = 0; i < s->verifies.n; i++) {
-    struct nova_check *k =
-        nova__check(p, s->verifies.id[i],
-                    good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
+    struct nova_check *k = nova__check(
+        p, s->verifies.id[i], good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
     if (k == NULL)
       break;
     k->step = s->number;
@@ -598,9 +601,7 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_SEND: return do_send(p, s);
   case NOVA_VERB_HOOK: return do_hook(p, s);
   case NOVA_VERB_REPEAT: return do_repeat(p, s);
-  case NOVA_VERB_STOP:
-    stop_repeats(p, s->slot);
-    return true;
+  case NOVA_VERB_STOP: stop_repeats(p, s->slot); return true;
   case NOVA_VERB_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_HALF_CLOSE:

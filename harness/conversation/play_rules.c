@@ -37,7 +37,8 @@ void nova__drop_answers(struct nova__conn *c) {
   }
 }
 
-/* --- findings -----------------------------------------------------------------
+/* --- findings
+ * -----------------------------------------------------------------
  */
 
 static size_t place(const struct nova_player *p, const struct nova_rule *rule) {
@@ -77,7 +78,8 @@ void nova__rules_end(struct nova_player *p) {
   }
 }
 
-/* --- lines --------------------------------------------------------------------
+/* --- lines
+ * --------------------------------------------------------------------
  */
 
 static void judge_line(struct nova_player *p, int code, size_t offset,
@@ -90,8 +92,9 @@ static void judge_line(struct nova_player *p, int code, size_t offset,
       continue;
     char observed[512];
     snprintf(observed, sizeof observed, "%s at byte %zu of the line %.*s%s",
-             nova_error_text(code), offset, (int)(frame.n > 160 ? 160 : frame.n),
-             frame.n != 0 ? frame.p : "", frame.n > 160 ? "..." : "");
+             nova_error_text(code), offset,
+             (int)(frame.n > 160 ? 160 : frame.n), frame.n != 0 ? frame.p : "",
+             frame.n > 160 ? "..." : "");
     found(p, r, entry, "each line is one JSON object (RFC 8259) in UTF-8",
           observed);
   }
@@ -158,7 +161,8 @@ static void keep(struct nova__conn *c, struct nova__item *item) {
 
 static void take_line(struct nova_player *p, struct nova__conn *c,
                       struct nova_view frame, nova_ts t, size_t entry) {
-  struct nova__item *item = nova_mem_alloc(p->o.mem, sizeof *item + frame.n + 1);
+  struct nova__item *item =
+      nova_mem_alloc(p->o.mem, sizeof *item + frame.n + 1);
   if (item == NULL) {
     p->no_memory = true;
     return;
@@ -190,9 +194,8 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
                      : nova_msg_infer(&msg, sender);
     judge_message(p, item, &msg);
     if (item->kind == NOVA_MSG_AUTH_RESULT &&
-        nova_json_string_is(
-            nova_json_get(msg.whole, nova_view_of("result")),
-            nova_view_of("success")))
+        nova_json_string_is(nova_json_get(msg.whole, nova_view_of("result")),
+                            nova_view_of("success")))
       c->authenticated = true;
   }
   keep(c, item);
@@ -207,8 +210,8 @@ void nova__received(struct nova_player *p, unsigned connection,
   while (at < e->bytes.n && !p->no_memory) {
     size_t used = 0;
     struct nova_line_out out;
-    int got = nova_line_feed(&c->line, e->bytes.p + at, e->bytes.n - at, &used,
-                             &out);
+    int got =
+        nova_line_feed(&c->line, e->bytes.p + at, e->bytes.n - at, &used, &out);
     at += used;
     if (got < 0) {
       p->no_memory = true;

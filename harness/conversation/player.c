@@ -1,5 +1,6 @@
-/* The player's core: events in, steps forward, checks out. What the harness does
- * is in play_do.c, what it awaits in play_await.c, the rules in play_rules.c. */
+/* The player's core: events in, steps forward, checks out. What the harness
+ * does is in play_do.c, what it awaits in play_await.c, the rules in
+ * play_rules.c. */
 #include "conversation/play.h"
 
 #include "base/error.h"
@@ -12,11 +13,11 @@
 /* Evidence of one conversation, and the sentences of its checks. */
 #define EVIDENCE_MOST (2u << 20)
 #define ARENA_MOST    (8u << 20)
-/* The longest line that is decoded: the limit of the guide, and a hook's output.
- * No message of the guide nests deeper than a few levels; what does is judged by
- * its own code. */
-#define FRAME_MOST    (256u << 10)
-#define DEPTH_MOST    1024
+/* The longest line that is decoded: the limit of the guide, and a hook's
+ * output. No message of the guide nests deeper than a few levels; what does is
+ * judged by its own code. */
+#define FRAME_MOST (256u << 10)
+#define DEPTH_MOST 1024
 
 struct nova_player *nova_player_new(const struct nova_player_options *o) {
   struct nova_player *p = nova_mem_zalloc(o->mem, sizeof *p);
@@ -46,9 +47,9 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
     rules++;
   p->rule = NOVA_NEW_ARRAY(&p->arena, struct nova__rule_count, rules);
   p->json = nova_json_new(o->mem, FRAME_MOST, DEPTH_MOST);
-  p->unknown_id = nova_arena_printf(
-      &p->arena, "DEV-9%08llu",
-      (unsigned long long)nova_rng_below(&p->rng, 100000000));
+  p->unknown_id =
+      nova_arena_printf(&p->arena, "DEV-9%08llu",
+                        (unsigned long long)nova_rng_below(&p->rng, 100000000));
   if (p->rule == NULL || p->json == NULL || p->unknown_id == NULL) {
     nova_player_free(p);
     return NULL;
@@ -78,7 +79,8 @@ void nova_player_free(struct nova_player *p) {
   nova_mem_free(p->o.mem, p);
 }
 
-/* --- what the files share -----------------------------------------------------
+/* --- what the files share
+ * -----------------------------------------------------
  */
 
 bool nova__by_harness(const struct nova_player *p, const struct nova_step *s) {
@@ -114,8 +116,8 @@ struct nova_check *nova__check(struct nova_player *p, const char *requirement,
                            .earliest = NOVA_TS_NONE,
                            .latest = NOVA_TS_NONE,
                            .error = p->o.timing_error,
-                           .entry = p->transcript.n != 0 ? p->transcript.n - 1
-                                                         : 0};
+                           .entry =
+                               p->transcript.n != 0 ? p->transcript.n - 1 : 0};
   return c;
 }
 
@@ -219,7 +221,8 @@ void nova__break(struct nova_player *p, enum nova_verdict as,
   finish(p);
 }
 
-/* --- references ---------------------------------------------------------------
+/* --- references
+ * ---------------------------------------------------------------
  */
 
 static bool quoted(struct nova_buf *out, const char *s) {
@@ -268,7 +271,8 @@ struct nova_scope nova__scope(struct nova_player *p) {
                              .mem = p->o.mem};
 }
 
-/* --- steps --------------------------------------------------------------------
+/* --- steps
+ * --------------------------------------------------------------------
  */
 
 static void next_step(struct nova_player *p) {
@@ -291,8 +295,8 @@ static void enter(struct nova_player *p, const struct nova_step *any,
   p->step = b->steps;
 }
 
-/* Lacking a hook, a step is left out and what it would have checked is open. One
- * that only stands in for a hook is left out where there is that hook. */
+/* Lacking a hook, a step is left out and what it would have checked is open.
+ * One that only stands in for a hook is left out where there is that hook. */
 static bool lacks(struct nova_player *p, const struct nova_step *s) {
   if ((s->unless & p->o.hooks) != 0)
     return true;
@@ -363,8 +367,8 @@ static bool choose(struct nova_player *p, const struct nova_step *s) {
     c->presupposes = &s->presupposes;
     c->entry = worst.entry;
   }
-  nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "step %u did not go as expected: %s",
-              s->number, worst.observed);
+  nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+              "step %u did not go as expected: %s", s->number, worst.observed);
   return false;
 }
 
@@ -372,8 +376,8 @@ static bool wait_over(struct nova_player *p, const struct nova_step *s) {
   const struct nova__named *from =
       s->from != NULL ? nova__find(p, s->from) : NULL;
   nova_ts start = from != NULL ? from->moment.t : p->begun_at;
-  return p->now >=
-         nova_ts_add(start, nova_span_value(s->duration, &p->o.profile->timers));
+  return p->now >= nova_ts_add(start, nova_span_value(s->duration,
+                                                      &p->o.profile->timers));
 }
 
 /* Moves on as far as it goes now. */
@@ -426,7 +430,8 @@ static void advance(struct nova_player *p) {
   }
 }
 
-/* --- events -------------------------------------------------------------------
+/* --- events
+ * -------------------------------------------------------------------
  */
 
 static nova_ts step_deadline(struct nova_player *p) {
@@ -524,8 +529,7 @@ static void lost(struct nova_player *p, struct nova__conn *c, unsigned number,
   if (c->link != NOVA__LINK_OPEN && c->link != NOVA__LINK_EOF)
     return;
   bool first = c->link == NOVA__LINK_OPEN;
-  c->link =
-      e->kind == NOVA_EVENT_EOF ? NOVA__LINK_EOF : NOVA__LINK_RESET;
+  c->link = e->kind == NOVA_EVENT_EOF ? NOVA__LINK_EOF : NOVA__LINK_RESET;
   if (first) {
     c->lost = e->t;
     c->lost_entry = entry;
@@ -550,8 +554,8 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     return;
   unsigned number = (unsigned)e->id;
   struct nova__conn *c = &p->conn[number - 1];
-  enum nova_actor subject = p->subject == NOVA_ROLE_SERVER ? NOVA_ACTOR_SERVER
-                                                           : NOVA_ACTOR_DEVICE;
+  enum nova_actor subject =
+      p->subject == NOVA_ROLE_SERVER ? NOVA_ACTOR_SERVER : NOVA_ACTOR_DEVICE;
   struct nova_entry entry = {.t = e->t,
                              .since = e->since,
                              .from = subject,
@@ -608,7 +612,8 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
   advance(p);
 }
 
-/* --- results ------------------------------------------------------------------
+/* --- results
+ * ------------------------------------------------------------------
  */
 
 bool nova_player_done(const struct nova_player *p) {
@@ -666,8 +671,7 @@ const char *nova_player_new_key(const struct nova_player *p,
   return p->new_key;
 }
 
-const char *nova_player_waits_for(const struct nova_player *p,
-                                  nova_ts *until) {
+const char *nova_player_waits_for(const struct nova_player *p, nova_ts *until) {
   *until = nova_player_next_deadline(p);
   const struct nova_step *s = p->step;
   if (s == NULL)

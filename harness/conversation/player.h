@@ -9,9 +9,9 @@
  *     nova_player_checks, nova_player_transcript
  *
  * What it finds depends on the events and their times alone: before an event at
- * time t is looked at, all deadlines before t are dealt with at their own times,
- * however late the caller came to feed it. So a recorded run judges the same as a
- * live one. All times count from the conversation's start. */
+ * time t is looked at, all deadlines before t are dealt with at their own
+ * times, however late the caller came to feed it. So a recorded run judges the
+ * same as a live one. All times count from the conversation's start. */
 #ifndef NOVA_CONVERSATION_PLAYER_H
 #define NOVA_CONVERSATION_PLAYER_H
 
@@ -28,15 +28,15 @@ struct nova_player_options {
   const struct nova_rule *rules;      /* likewise; the whole list */
   const struct nova_profile *profile; /* likewise */
   enum nova_role harness;             /* the side that it plays */
-  /* The leased credentials; |other| may be the same as |device| where the script
-   * prefers another one and there is none; NULL where the script has none. Keys
-   * are the ones in force now. */
+  /* The leased credentials; |other| may be the same as |device| where the
+   * script prefers another one and there is none; NULL where the script has
+   * none. Keys are the ones in force now. */
   const struct nova_login *device, *other;
-  uint64_t seed;    /* of this conversation */
-  uint64_t unix_ns; /* Unix time at the conversation's start */
+  uint64_t seed;        /* of this conversation */
+  uint64_t unix_ns;     /* Unix time at the conversation's start */
   nova_ts timing_error; /* the run's measured error so far, ns */
-  uint32_t hooks;   /* bit 1 << enum nova_hook: it can be run */
-  size_t evidence;  /* the most bytes of evidence that it keeps; 0: 2 MiB */
+  uint32_t hooks;       /* bit 1 << enum nova_hook: it can be run */
+  size_t evidence;      /* the most bytes of evidence that it keeps; 0: 2 MiB */
 };
 
 /* What the player asks for. */
@@ -53,26 +53,27 @@ struct nova_action {
   unsigned connection;    /* from 1 */
   struct nova_view bytes; /* SEND; valid until the next call */
   int code;
-  bool hazard;            /* SEND: may crash a careless subject */
+  bool hazard; /* SEND: may crash a careless subject */
   enum nova_hook hook;
-  const char *const *env; /* HOOK: "NAME=value" list, NULL-terminated; valid until
-                             the next call */
+  const char *const *env; /* HOOK: "NAME=value" list, NULL-terminated; valid
+                             until the next call */
 };
 
 /* Returns NULL without memory. */
 struct nova_player *nova_player_new(const struct nova_player_options *o);
 void nova_player_free(struct nova_player *p);
 
-/* What to do next; false where there is nothing now. |now|: the clock is moved on
- * to it first, as by nova_player_expire(); 0 leaves it where the last event set
- * it, for a caller that may have events waiting which are older than now. SEND is reported back as
- * NOVA_EVENT_SENT, CONNECT as CONNECTED or REFUSED, with the connection as id. */
+/* What to do next; false where there is nothing now. |now|: the clock is moved
+ * on to it first, as by nova_player_expire(); 0 leaves it where the last event
+ * set it, for a caller that may have events waiting which are older than now.
+ * SEND is reported back as NOVA_EVENT_SENT, CONNECT as CONNECTED or REFUSED,
+ * with the connection as id. */
 bool nova_player_next_action(struct nova_player *p, nova_ts now,
                              struct nova_action *out);
 
 /* Feeds an event; |e->id| is the connection's number (a harness that is the
- * server gives new ones, from 1), 0 for a hook. |e->t| and |e->since| count from
- * the conversation's start. */
+ * server gives new ones, from 1), 0 for a hook. |e->t| and |e->since| count
+ * from the conversation's start. */
 void nova_player_feed(struct nova_player *p, const struct nova_event *e);
 
 /* The run's measured timing error of this moment, ns. Only a larger one than
@@ -94,8 +95,8 @@ void nova_player_abort(struct nova_player *p, const char *reason);
  * Valid until the player is freed. */
 const struct nova_check *nova_player_checks(const struct nova_player *p,
                                             size_t *n);
-const struct nova_transcript *nova_player_transcript(
-    const struct nova_player *p);
+const struct nova_transcript *
+nova_player_transcript(const struct nova_player *p);
 
 /* The conversation's own verdict: the worst of its checks; NOT_TESTED where
  * nothing could be tried, with |reason|. */
@@ -103,7 +104,8 @@ enum nova_verdict nova_player_verdict(const struct nova_player *p,
                                       const char **reason);
 
 /* When the subject ended a connection that it should have kept, or refused one:
- * the conversation may have been the victim of another. NONE where it did not. */
+ * the conversation may have been the victim of another. NONE where it did not.
+ */
 nova_ts nova_player_lost_at(const struct nova_player *p);
 
 /* The peer was never reached: every connect of the conversation was refused. */
@@ -112,8 +114,8 @@ bool nova_player_unreached(const struct nova_player *p);
 /* When it last sent what may crash a careless subject; NONE for never. */
 nova_ts nova_player_hazard_at(const struct nova_player *p);
 
-/* A new key that a reset_key hook printed for |device| ("device" or "other"); NULL
- * for none. Used from then on. */
+/* A new key that a reset_key hook printed for |device| ("device" or "other");
+ * NULL for none. Used from then on. */
 const char *nova_player_new_key(const struct nova_player *p,
                                 const char **device_id);
 

@@ -102,7 +102,8 @@ int nova_profile_add_device(struct nova_profile *p, struct nova_view id,
   return p->arena->failed ? NOVA_ERR_NO_MEMORY : 0;
 }
 
-/* --- reading -------------------------------------------------------------------
+/* --- reading
+ * -------------------------------------------------------------------
  */
 
 struct reader {
@@ -163,8 +164,8 @@ static void address(struct reader *r, const struct nova_node *n,
                     struct nova_address *out) {
   const char *w = word(r, n, "HOST:PORT");
   const char *why = NULL;
-  if (w != NULL && nova_address_read(r->l.arena, nova_view_of(w), 0, out,
-                                     &why) != 0)
+  if (w != NULL &&
+      nova_address_read(r->l.arena, nova_view_of(w), 0, out, &why) != 0)
     nova__complain(&r->l, n, "%s", why);
 }
 
@@ -311,8 +312,7 @@ static void declares(struct reader *r, const struct nova_node *n) {
     if (c->kind != NOVA_NODE_LIST) {
       nova__complain(&r->l, c, "expected a list of names");
     } else {
-      r->p->value_keys =
-          NOVA_NEW_ARRAY(r->l.arena, const char *, c->count + 1);
+      r->p->value_keys = NOVA_NEW_ARRAY(r->l.arena, const char *, c->count + 1);
       for (const struct nova_node *k = c->child;
            k != NULL && r->p->value_keys != NULL; k = k->next)
         if (nova__scalar(&r->l, k, "a name") != NULL)
@@ -364,9 +364,9 @@ static void hooks(struct reader *r, const struct nova_node *n) {
 
 static void whole(struct reader *r, const struct nova_node *root) {
   static const char *const known[] = {
-      "novaprobe", "subject",  "name",   "tcp",    "mqtt",
+      "novaprobe", "subject",  "name",    "tcp",      "mqtt",
       "mqtts",     "tls",      "devices", "platform", "max_connections",
-      "timers",    "declares", "hooks",  "expect", NULL};
+      "timers",    "declares", "hooks",   "expect",   NULL};
   struct nova_profile *p = r->p;
   if (root->kind != NOVA_NODE_MAP) {
     nova__complain(&r->l, root, "expected a profile: novaprobe: 1, ...");
@@ -424,10 +424,9 @@ int nova_profile_read(struct nova_profile *p, const char *file,
                       const struct nova_profile_source *source,
                       struct nova_diag *diag) {
   size_t before = diag->errors;
-  struct reader r = {
-      .l = {.file = file, .arena = p->arena, .diag = diag},
-      .p = p,
-      .source = source};
+  struct reader r = {.l = {.file = file, .arena = p->arena, .diag = diag},
+                     .p = p,
+                     .source = source};
   const char *slash = strrchr(file, '/');
   p->folder = slash == NULL ? "."
               : slash == file

@@ -35,7 +35,7 @@ struct nova_profile {
   struct nova_login *device;
   size_t devices;
   struct nova_login platform; /* id NULL: not given */
-  unsigned max_connections;        /* 0: not given */
+  unsigned max_connections;   /* 0: not given */
   struct nova_timers timers;
   bool transports_given;
   bool transport[3]; /* tcp, mqtt, mqtts */
@@ -53,8 +53,8 @@ struct nova_profile {
 struct nova_profile_source {
   /* The variable's value, or NULL where it is not set. */
   const char *(*env)(void *user, const char *name);
-  /* The file's text without its last line feed, NUL-terminated, in |arena|; NULL
-   * with a reason in |why| (static or valid until the next call). */
+  /* The file's text without its last line feed, NUL-terminated, in |arena|;
+   * NULL with a reason in |why| (static or valid until the next call). */
   const char *(*file)(void *user, struct nova_arena *arena, const char *path,
                       const char **why);
   void *user;

@@ -30,7 +30,8 @@ enum nova_verb {
                        while the conversation goes on */
   NOVA_VERB_STOP,   /* ends the repeating */
   /* the subject's side only */
-  NOVA_VERB_SILENT, /* sends nothing (that matches) for a time; closing is fine */
+  NOVA_VERB_SILENT, /* sends nothing (that matches) for a time; closing is fine
+                     */
   NOVA_VERB_OPEN,   /* does not close for a time, whatever it sends */
   /* neither */
   NOVA_VERB_HOOK,
@@ -60,7 +61,12 @@ struct nova_raw {
   struct nova_raw *next;
 };
 
-enum nova_pad { NOVA_PAD_NONE, NOVA_PAD_BEFORE, NOVA_PAD_INSIDE, NOVA_PAD_AFTER };
+enum nova_pad {
+  NOVA_PAD_NONE,
+  NOVA_PAD_BEFORE,
+  NOVA_PAD_INSIDE,
+  NOVA_PAD_AFTER
+};
 
 enum nova_cut {
   NOVA_CUT_NONE,      /* one write */
@@ -85,7 +91,8 @@ struct nova_step {
   const char *as; /* name under which what happened is kept; NULL for none */
 
   /* what is sent or awaited */
-  struct nova_pattern *messages; /* several: joined in one write; awaited: one */
+  struct nova_pattern
+      *messages; /* several: joined in one write; awaited: one */
   struct nova_raw *raw;
   const struct nova_pattern *pad_to; /* bytes in all, the line feed included */
   enum nova_pad pad;
@@ -95,10 +102,10 @@ struct nova_step {
   struct nova_span *pause; /* between segments */
   enum nova_how how;
   enum nova_hook hook;
-  const char *device;            /* HOOK: "device" or "other" */
-  struct nova_pattern *command;  /* HOOK send_command */
+  const char *device;           /* HOOK: "device" or "other" */
+  struct nova_pattern *command; /* HOOK send_command */
   struct nova_pattern *params;
-  struct nova_pattern *output;   /* HOOK: what it has to print, as JSON */
+  struct nova_pattern *output; /* HOOK: what it has to print, as JSON */
 
   /* when */
   struct nova_span *within;     /* awaited: by then */
@@ -110,17 +117,17 @@ struct nova_step {
                                    before on this connection */
 
   /* what it proves */
-  struct nova_ids verifies; /* charged when it does not happen as written */
-  struct nova_ids early;    /* charged when it comes before |not_before| */
+  struct nova_ids verifies;  /* charged when it does not happen as written */
+  struct nova_ids early;     /* charged when it comes before |not_before| */
   struct nova_ids relies_on; /* a precondition: nothing is charged, the rest of
                                 the conversation is inconclusive */
-  struct nova_ids presupposes; /* where one of these failed in the run, a failure
-                                  here is inconclusive */
-  struct nova_ids observes; /* noted, never a failure */
+  struct nova_ids presupposes; /* where one of these failed in the run, a
+                                  failure here is inconclusive */
+  struct nova_ids observes;    /* noted, never a failure */
   bool probe;  /* asks whether the subject survived what came before: if not, no
                   earlier check of the conversation counts as passed */
   bool hazard; /* sends what may crash a careless subject */
-  uint32_t needs; /* bit 1 << enum nova_hook: skipped where one is not given */
+  uint32_t needs;  /* bit 1 << enum nova_hook: skipped where one is not given */
   uint32_t unless; /* likewise: skipped where one is given */
 
   /* ANY_OF */
@@ -147,24 +154,25 @@ struct nova_script {
   const char *file;
   unsigned line;
   struct nova_text title, why, mend;
-  const char *transport;        /* "tcp" */
-  bool harness[2];              /* by enum nova_role: may the harness play it */
-  unsigned devices;             /* credentials that it uses: 0, 1 or 2 */
-  bool other_preferred;         /* `$other` may be the same device where there is
-                                   one credential only */
-  unsigned connections;         /* open at once at most */
+  const char *transport; /* "tcp" */
+  bool harness[2];       /* by enum nova_role: may the harness play it */
+  unsigned devices;      /* credentials that it uses: 0, 1 or 2 */
+  bool other_preferred;  /* `$other` may be the same device where there is
+                            one credential only */
+  unsigned connections;  /* open at once at most */
   const char *connection[NOVA_CONNECTIONS];
-  uint32_t needs;               /* hooks, as in nova_step */
-  bool last;                    /* changes the platform for good: after all else */
-  bool hazard;                  /* one of its steps is */
+  uint32_t needs; /* hooks, as in nova_step */
+  bool last;      /* changes the platform for good: after all else */
+  bool hazard;    /* one of its steps is */
   struct nova_step *steps;
   size_t step_count;
-  struct nova_ids verifies;     /* all that its steps can charge */
-  const char *source;           /* its text, for `explain` */
+  struct nova_ids verifies; /* all that its steps can charge */
+  const char *source;       /* its text, for `explain` */
   struct nova_script *next;
 };
 
-/* --- rules: judged on every message of a side in every conversation ---------- */
+/* --- rules: judged on every message of a side in every conversation ----------
+ */
 
 enum nova_rule_every {
   NOVA_RULE_LINE,    /* framing and JSON of each line */
@@ -185,7 +193,8 @@ struct nova_rule {
   struct nova_rule *next;
 };
 
-/* --- requirements -------------------------------------------------------------- */
+/* --- requirements
+ * -------------------------------------------------------------- */
 
 enum nova_level { NOVA_LEVEL_MUST, NOVA_LEVEL_SHOULD, NOVA_LEVEL_MAY };
 

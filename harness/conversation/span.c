@@ -48,7 +48,8 @@ nova_ts nova_timers_tolerance(const struct nova_timers *t, nova_ts span) {
   return span / 10 > NOVA_SEC ? span / 10 : NOVA_SEC;
 }
 
-/* --- reading ---------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------
+ */
 
 struct cursor {
   struct nova_view text;
@@ -157,8 +158,9 @@ static bool term(struct cursor *c, struct nova_span *s) {
   return true;
 }
 
-struct nova_span *nova_span_read(struct nova_arena *arena, struct nova_view text,
-                                 size_t *offset, const char **why) {
+struct nova_span *nova_span_read(struct nova_arena *arena,
+                                 struct nova_view text, size_t *offset,
+                                 const char **why) {
   struct cursor c = {.text = text, .arena = arena, .why = "out of memory"};
   struct nova_span *first = NULL, **link = &first;
   do {
@@ -189,7 +191,8 @@ static nova_ts base_value(const struct nova_span *s,
   return v > UINT64_MAX / s->milli ? v / 1000 * s->milli : v * s->milli / 1000;
 }
 
-nova_ts nova_span_slack(const struct nova_span *s, const struct nova_timers *t) {
+nova_ts nova_span_slack(const struct nova_span *s,
+                        const struct nova_timers *t) {
   nova_ts sum = 0;
   for (; s != NULL; s = s->next) {
     nova_ts v = base_value(s, t);
@@ -199,7 +202,8 @@ nova_ts nova_span_slack(const struct nova_span *s, const struct nova_timers *t) 
   return sum;
 }
 
-nova_ts nova_span_value(const struct nova_span *s, const struct nova_timers *t) {
+nova_ts nova_span_value(const struct nova_span *s,
+                        const struct nova_timers *t) {
   nova_ts sum = nova_span_slack(s, t);
   for (; s != NULL; s = s->next)
     sum = nova_ts_add(sum, base_value(s, t));

@@ -26,8 +26,8 @@ enum nova_timer nova_timer_find(struct nova_view name);
 const char *nova_timer_name(enum nova_timer t);
 const char *nova_timer_what(enum nova_timer t);
 
-/* What is added to a late bound of |span|: late_tolerance where it was set, else
- * the larger of 1 s and 10 %. */
+/* What is added to a late bound of |span|: late_tolerance where it was set,
+ * else the larger of 1 s and 10 %. */
 nova_ts nova_timers_tolerance(const struct nova_timers *t, nova_ts span);
 
 struct nova_span;
@@ -36,8 +36,9 @@ struct nova_span;
  * |arena|: holds it.
  * |offset|: on failure where in the text, 0-based; |why|: static text.
  * Returns NULL on failure. */
-struct nova_span *nova_span_read(struct nova_arena *arena, struct nova_view text,
-                                 size_t *offset, const char **why);
+struct nova_span *nova_span_read(struct nova_arena *arena,
+                                 struct nova_view text, size_t *offset,
+                                 const char **why);
 
 /* Its value with these timers; NOVA_TS_NONE where a timer in it is "never". */
 nova_ts nova_span_value(const struct nova_span *s, const struct nova_timers *t);

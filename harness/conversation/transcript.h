@@ -33,10 +33,11 @@ struct nova_entry {
   unsigned connection; /* from 1; 0 for none */
   unsigned step;       /* that caused it (SENT, CONNECTING, HOOK); else 0 */
   int code;
-  size_t size;          /* of the bytes, all of them */
+  size_t size;            /* of the bytes, all of them */
   struct nova_view bytes; /* what is kept of them */
   /* Read back from a file: the places of |bytes| that were masked there and are
-   * placeholders now, sorted; owned by the results. NULL and 0 in a live run. */
+   * placeholders now, sorted; owned by the results. NULL and 0 in a live run.
+   */
   const struct nova_masked *masked;
   size_t masked_n;
   const char *digest; /* read back shortened: SHA-256 of the whole, else NULL */

@@ -83,8 +83,8 @@ static bool open_node(struct reader *r, struct fy_event *event,
   if (n == NULL || !place(r, n))
     return false;
   if (r->depth == DEPTH) {
-    nova_diag_add(r->diag, r->file, n->line, n->column,
-                  "nested deeper than %d", DEPTH);
+    nova_diag_add(r->diag, r->file, n->line, n->column, "nested deeper than %d",
+                  DEPTH);
     return false;
   }
   r->stack[r->depth] = n;

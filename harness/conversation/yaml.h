@@ -14,9 +14,9 @@ struct nova_node {
   const char *text; /* SCALAR: NUL-terminated; never NULL */
   size_t len;
   bool plain; /* SCALAR: not quoted, so "1" and "true" are no strings */
-  unsigned line, column; /* from 1 */
-  struct nova_node *key;    /* in a MAP: this child's key, a SCALAR */
-  struct nova_node *child;  /* first element or member's value */
+  unsigned line, column;   /* from 1 */
+  struct nova_node *key;   /* in a MAP: this child's key, a SCALAR */
+  struct nova_node *child; /* first element or member's value */
   struct nova_node *next;
   size_t count;
 };

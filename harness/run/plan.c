@@ -87,8 +87,8 @@ static int compare(const void *a, const void *b) {
 }
 
 struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n) {
-  struct nova__planned *plan = nova_mem_zalloc(
-      o->mem, sizeof *plan * (o->catalog->script_count + 1));
+  struct nova__planned *plan =
+      nova_mem_zalloc(o->mem, sizeof *plan * (o->catalog->script_count + 1));
   *n = 0;
   if (plan == NULL)
     return NULL;

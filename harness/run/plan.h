@@ -23,7 +23,7 @@ struct nova__planned {
   nova_ts t0;
   size_t device, other; /* leased credentials, SIZE_MAX: none */
   uint64_t id[NOVA_CONNECTIONS];
-  uint64_t job; /* 0: none */
+  uint64_t job;               /* 0: none */
   nova_ts hazard_at, lost_at; /* of the last try, in the run's time */
 };
 

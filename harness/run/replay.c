@@ -262,9 +262,9 @@ struct nova_replay *nova_replay_run(const struct nova_mem *mem,
                                     const struct nova_catalog *catalog,
                                     struct nova_results *r,
                                     struct nova_replay_counts *counts) {
-  struct nova_replay_counts ignored;
+  struct nova_replay_counts ignored = {0};
   counts = counts != NULL ? counts : &ignored;
-  *counts = (struct nova_replay_counts){0};
+  *counts = ignored;
   struct nova_replay *v = nova_mem_zalloc(mem, sizeof *v);
   if (v == NULL)
     return NULL;

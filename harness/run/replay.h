@@ -37,6 +37,6 @@ struct nova_replay *nova_replay_run(const struct nova_mem *mem,
                                     struct nova_replay_counts *counts);
 
 /* NULL is ignored. */
-void nova_replay_free(struct nova_replay *p);
+void nova_replay_free(struct nova_replay *v);
 
 #endif

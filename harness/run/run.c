@@ -64,7 +64,8 @@ static void tell(struct nova_run *r, enum nova_run_news_kind kind,
   r->o.news(r->o.user, &n);
 }
 
-/* --- starting -----------------------------------------------------------------
+/* --- starting
+ * -----------------------------------------------------------------
  */
 
 /* Why a conversation can never start with this profile; NULL where it can. */
@@ -199,8 +200,7 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       p->other != SIZE_MAX ? &r->profile.device[p->other] : NULL;
   uint64_t seed = nova_rng_derive(r->o.seed, s->id);
   uint64_t unix_ns = r->o.transport->ops->unix_ns(r->o.transport);
-  nova_ts error =
-      r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
+  nova_ts error = r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
   if (error > r->worst_error)
     r->worst_error = error;
   nova_player_free(p->player);
@@ -240,13 +240,13 @@ static void start(struct nova_run *r, struct nova__planned *p) {
   tell(r, NOVA_RUN_STARTED, p, NULL);
 }
 
-/* --- doing what players ask ----------------------------------------------------
+/* --- doing what players ask
+ * ----------------------------------------------------
  */
 
 /* The error bar of this moment. */
 static void note_error(struct nova_run *r, struct nova__planned *p) {
-  nova_ts error =
-      r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
+  nova_ts error = r->o.timing_error != NULL ? r->o.timing_error(r->o.user) : 0;
   if (error > r->worst_error)
     r->worst_error = error;
   nova_player_set_timing_error(p->player, error);
@@ -261,12 +261,12 @@ static void feed(struct nova__planned *p, struct nova_event e, uint64_t id) {
 
 static void do_hook(struct nova_run *r, struct nova__planned *p,
                     const struct nova_action *a) {
-  struct nova_job job = {
-      .argv = r->o.hook[a->hook],
-      .env = a->env,
-      .cwd = r->o.hook_folder,
-      .timeout = r->profile.timers.span[NOVA_TIMER_hook_timeout],
-      .output_limit = HOOK_OUTPUT};
+  struct nova_job job = {.argv = r->o.hook[a->hook],
+                         .env = a->env,
+                         .cwd = r->o.hook_folder,
+                         .timeout =
+                             r->profile.timers.span[NOVA_TIMER_hook_timeout],
+                         .output_limit = HOOK_OUTPUT};
   p->job = r->next_id++;
   if (r->o.transport->ops->run(r->o.transport, p->job, &job) != 0) {
     p->job = 0;
@@ -288,9 +288,9 @@ static void act(struct nova_run *r, struct nova__planned *p,
   switch (a->kind) {
   case NOVA_ACTION_CONNECT: {
     p->id[c] = r->next_id++;
-    int err = t->ops->connect(
-        t, p->id[c], r->profile.tcp.host, r->profile.tcp.port,
-        r->profile.timers.span[NOVA_TIMER_response_timeout]);
+    int err =
+        t->ops->connect(t, p->id[c], r->profile.tcp.host, r->profile.tcp.port,
+                        r->profile.timers.span[NOVA_TIMER_response_timeout]);
     if (err != 0) {
       p->id[c] = 0;
       feed(p,
@@ -304,13 +304,11 @@ static void act(struct nova_run *r, struct nova__planned *p,
     return;
   }
   case NOVA_ACTION_SEND:
-    if (p->id[c] == 0 ||
-        t->ops->send(t, p->id[c], a->bytes.p, a->bytes.n) != 0)
+    if (p->id[c] == 0 || t->ops->send(t, p->id[c], a->bytes.p, a->bytes.n) != 0)
       /* The connection is gone: the player hears so by itself; what it waits
        * for is only that the sending is over. */
       feed(p,
-           (struct nova_event){
-               .kind = NOVA_EVENT_SENT, .t = at, .since = at},
+           (struct nova_event){.kind = NOVA_EVENT_SENT, .t = at, .since = at},
            c + 1);
     return;
   case NOVA_ACTION_CLOSE:
@@ -337,7 +335,8 @@ static void drain(struct nova_run *r, struct nova__planned *p) {
     settle(r, p);
 }
 
-/* --- ending ---------------------------------------------------------------------
+/* --- ending
+ * ---------------------------------------------------------------------
  */
 
 static void take_result(struct nova_run *r, struct nova__planned *p) {
@@ -448,8 +447,7 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
     }
   bool deactivates = (p->script->needs & 1u << NOVA_HOOK_DEACTIVATE) != 0;
   for (const struct nova_step *s = p->script->steps; s != NULL; s = s->next)
-    deactivates |=
-        s->verb == NOVA_VERB_HOOK && s->hook == NOVA_HOOK_DEACTIVATE;
+    deactivates |= s->verb == NOVA_VERB_HOOK && s->hook == NOVA_HOOK_DEACTIVATE;
   if (deactivates && r->o.hook[NOVA_HOOK_ACTIVATE] == NULL &&
       p->device != SIZE_MAX)
     r->dead[p->device] = true;
@@ -471,8 +469,8 @@ static void settle(struct nova_run *r, struct nova__planned *p) {
   r->replan = true;
   const char *again = NULL;
   p->disturbed = !p->quiet && victim(r, p);
-  bool possible = !r->interrupted && r->unreached < UNREACHED_MOST &&
-                  p->tries < TRIES_MOST;
+  bool possible =
+      !r->interrupted && r->unreached < UNREACHED_MOST && p->tries < TRIES_MOST;
   if (p->disturbed && possible)
     again = "it may have suffered from a conversation that tests the subject "
             "hard";
@@ -524,7 +522,8 @@ static void give_up(struct nova_run *r, struct nova__planned *p,
   tell(r, NOVA_RUN_ENDED, p, NULL);
 }
 
-/* --- the loop --------------------------------------------------------------------
+/* --- the loop
+ * --------------------------------------------------------------------
  */
 
 static void start_waiting(struct nova_run *r) {
@@ -536,8 +535,7 @@ static void start_waiting(struct nova_run *r) {
     if (why != NULL) {
       give_up(r, p, NOVA_VERDICT_NOT_TESTED, why);
     } else if (r->unreached >= UNREACHED_MOST) {
-      give_up(r, p, NOVA_VERDICT_INCONCLUSIVE,
-              "the peer could not be reached");
+      give_up(r, p, NOVA_VERDICT_INCONCLUSIVE, "the peer could not be reached");
     } else if (r->interrupted) {
       give_up(r, p, NOVA_VERDICT_NOT_TESTED, "the run was interrupted");
     } else if (may_start(r, p)) {
@@ -639,7 +637,8 @@ static void on_expire(void *user, nova_ts t) {
   pump(r);
 }
 
-/* --- from outside ---------------------------------------------------------------
+/* --- from outside
+ * ---------------------------------------------------------------
  */
 
 struct nova_run *nova_run_new(const struct nova_run_options *o) {
@@ -734,8 +733,8 @@ struct nova_results *nova_run_results(struct nova_run *r,
   }
   res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
                                    r->profile.tcp.port);
-  res->conversation = NOVA_NEW_ARRAY(
-      &r->arena, struct nova_conversation_result, r->planned + 1);
+  res->conversation = NOVA_NEW_ARRAY(&r->arena, struct nova_conversation_result,
+                                     r->planned + 1);
   if (res->conversation == NULL)
     return NULL;
   for (size_t i = 0; i < r->planned; i++)

@@ -42,9 +42,9 @@ struct nova_run_news {
 
 struct nova_run_options {
   const struct nova_mem *mem;
-  const struct nova_catalog *catalog;    /* outlives the run */
-  const struct nova_profile *profile;    /* likewise */
-  struct nova_transport *transport;      /* its handler is set by the run */
+  const struct nova_catalog *catalog; /* outlives the run */
+  const struct nova_profile *profile; /* likewise */
+  struct nova_transport *transport;   /* its handler is set by the run */
   uint64_t seed;
   const char *const *only, *const *skip; /* globs, NULL-terminated, or NULL */
   unsigned jobs;                         /* at once, 0: as many as fit */

@@ -1,5 +1,5 @@
-/* Known failures: a file of one requirement a line: id, reason, and, where it is
- * wanted, the date on which the excuse ends.
+/* Known failures: a file of one requirement a line: id, reason, and, where it
+ * is wanted, the date on which the excuse ends.
  *
  *     TCP-HB-09  the old gateway closes at 120 s  until 2027-03-31
  *     # a comment */

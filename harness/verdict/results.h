@@ -21,21 +21,21 @@ struct nova_conversation_result {
   struct nova_text why, mend; /* of the script; may be NULL */
   const char *transport;      /* "tcp"; may be NULL */
   enum nova_verdict verdict;
-  const char *reason;   /* why it is no pass; NULL for a pass */
+  const char *reason; /* why it is no pass; NULL for a pass */
   struct nova_ids verifies;
   nova_ts started, duration; /* started: from the run's start */
-  const char *device;   /* id, NULL for none */
-  const char *other;    /* id, NULL for none */
-  /* Their keys in force at its start, NULL: the profile's. Never written as they
-   * are; they tell what has to be masked after a reset_key hook. */
+  const char *device;        /* id, NULL for none */
+  const char *other;         /* id, NULL for none */
+  /* Their keys in force at its start, NULL: the profile's. Never written as
+   * they are; they tell what has to be masked after a reset_key hook. */
   const char *device_key, *other_key;
   uint64_t seed;
-  uint64_t unix_ns;     /* Unix time at its start */
+  uint64_t unix_ns; /* Unix time at its start */
   nova_ts timing_error;
-  unsigned tries;       /* 1 unless it was tried again */
+  unsigned tries; /* 1 unless it was tried again */
   struct nova_check *check;
   size_t checks;
-  const struct nova_check *failure; /* the first FAIL in |check|, or NULL */
+  const struct nova_check *failure;  /* the first FAIL in |check|, or NULL */
   struct nova_transcript transcript; /* times from the conversation's start */
 };
 
@@ -47,7 +47,7 @@ struct nova_requirement_result {
   bool expected_failure;     /* listed in --expect and failed */
   const char *expect_reason; /* from that list */
   size_t checks;             /* how many were made for it */
-  size_t *conversation;      /* indices into the conversations that checked it */
+  size_t *conversation; /* indices into the conversations that checked it */
   size_t conversations;
 };
 

@@ -1,7 +1,7 @@
 /* What a pass is worth: how many named faults of the reference peers the
  * conversations catch, and how often they blamed something else. The test
- * `matrix faults` measures it and fails where these numbers are not the measured
- * ones; every report shows them. */
+ * `matrix faults` measures it and fails where these numbers are not the
+ * measured ones; every report shows them. */
 #ifndef NOVA_VERDICT_SCORE_H
 #define NOVA_VERDICT_SCORE_H
 

@@ -12,7 +12,8 @@ static bool starts(const char *s, const char *with) {
   return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* --- what applies -------------------------------------------------------------
+/* --- what applies
+ * -------------------------------------------------------------
  */
 
 static bool has_transport(const struct nova_profile *p, unsigned which) {
@@ -73,7 +74,8 @@ const char *nova_verdict_lacks(const struct nova_requirement *r,
   return NULL;
 }
 
-/* --- one defect shows up as that defect ---------------------------------------- */
+/* --- one defect shows up as that defect
+ * ---------------------------------------- */
 
 struct judge {
   struct nova_results *r;
@@ -152,10 +154,10 @@ static void apply(struct judge *j) {
       if (c->verdict != NOVA_VERDICT_FAIL || !follows(j, c, &which))
         continue;
       c->verdict = NOVA_VERDICT_INCONCLUSIVE;
-      c->reason = nova_arena_printf(
-          r->arena, "it presupposes %s, which failed; here: %s",
-          r->requirement[which].requirement->id,
-          c->reason != NULL ? c->reason : "");
+      c->reason = nova_arena_printf(r->arena,
+                                    "it presupposes %s, which failed; here: %s",
+                                    r->requirement[which].requirement->id,
+                                    c->reason != NULL ? c->reason : "");
     }
     if (conv->verdict != NOVA_VERDICT_FAIL)
       continue;
@@ -174,7 +176,8 @@ static void apply(struct judge *j) {
   }
 }
 
-/* --- adding up ----------------------------------------------------------------
+/* --- adding up
+ * ----------------------------------------------------------------
  */
 
 static int weight(enum nova_verdict v) {
@@ -200,7 +203,8 @@ static int add_up(struct nova_results *r, struct nova_requirement_result *q) {
       const struct nova_check *c = &conv->check[k];
       if (strcmp(c->requirement, q->requirement->id) != 0)
         continue;
-      /* What is only noted is no verdict, but for what the guide leaves open. */
+      /* What is only noted is no verdict, but for what the guide leaves open.
+       */
       if (c->observation && q->requirement->level != NOVA_LEVEL_MAY)
         continue;
       here = true;
@@ -218,7 +222,8 @@ static int add_up(struct nova_results *r, struct nova_requirement_result *q) {
 }
 
 /* Nothing judged it: what it needs, or why it never came to it. */
-static void explain_absence(struct nova_results *r, const struct nova_catalog *c,
+static void explain_absence(struct nova_results *r,
+                            const struct nova_catalog *c,
                             struct nova_requirement_result *q) {
   q->verdict = NOVA_VERDICT_NOT_TESTED;
   q->needs = nova_verdict_lacks(q->requirement, r->profile, r->arena);
@@ -288,8 +293,8 @@ static void apply_expect(struct nova_results *r,
     q->expect_reason = x->reason;
     const char *complaint = NULL;
     if (nova_expected_expired(x, today))
-      complaint = nova_arena_printf(
-          r->arena, "%s: the excuse ended on %s", x->id, x->until);
+      complaint = nova_arena_printf(r->arena, "%s: the excuse ended on %s",
+                                    x->id, x->until);
     else if (q->verdict == NOVA_VERDICT_PASS)
       complaint = nova_arena_printf(
           r->arena, "%s passes, though it is listed as a known failure", x->id);
@@ -306,8 +311,8 @@ int nova_verdict_judge(struct nova_results *r, const struct nova_catalog *c,
   for (const struct nova_requirement *q = c->requirements; q != NULL;
        q = q->next)
     n += q->binds == r->subject;
-  r->requirement = NOVA_NEW_ARRAY(r->arena, struct nova_requirement_result,
-                                  n + 1);
+  r->requirement =
+      NOVA_NEW_ARRAY(r->arena, struct nova_requirement_result, n + 1);
   struct judge j = {.r = r,
                     .failed = NOVA_NEW_ARRAY(r->arena, bool, n + 1),
                     .solid = NOVA_NEW_ARRAY(r->arena, bool, n + 1),
@@ -330,12 +335,13 @@ int nova_verdict_judge(struct nova_results *r, const struct nova_catalog *c,
       return err;
     bool judged = q->checks != 0 && q->verdict != NOVA_VERDICT_NOT_TESTED &&
                   q->verdict != NOVA_VERDICT_NOT_APPLICABLE;
-    const char *absent = nova_verdict_not_applicable(q->requirement, r->profile);
+    const char *absent =
+        nova_verdict_not_applicable(q->requirement, r->profile);
     if (!judged && absent != NULL) {
       q->verdict = NOVA_VERDICT_NOT_APPLICABLE;
       q->reason = absent;
-    } else if (!judged && (q->checks == 0 ||
-                           q->verdict == NOVA_VERDICT_NOT_TESTED)) {
+    } else if (!judged &&
+               (q->checks == 0 || q->verdict == NOVA_VERDICT_NOT_TESTED)) {
       explain_absence(r, c, q);
     }
   }

@@ -11,10 +11,11 @@
 /* Fills requirement, tally and outcome of |r| from r->conversation.
  *
  * Per requirement that binds the subject: any failing check makes it fail, else
- * any inconclusive one inconclusive, else one pass suffices. A failing check that
- * presupposes a requirement which itself failed in the run is inconclusive: one
- * defect shows up as that defect. What no check judged is not_tested, with what it
- * needs, or not_applicable where the profile declares it absent.
+ * any inconclusive one inconclusive, else one pass suffices. A failing check
+ * that presupposes a requirement which itself failed in the run is
+ * inconclusive: one defect shows up as that defect. What no check judged is
+ * not_tested, with what it needs, or not_applicable where the profile declares
+ * it absent.
  *
  * |expect|: the known failures; may be NULL.
  * Returns 0 or NOVA_ERR_NO_MEMORY. */

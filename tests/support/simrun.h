@@ -13,8 +13,8 @@ struct simrun_options {
   const struct nova_catalog *catalog;
   struct nova_sim_options net;
   struct nova_fault_set faults;
-  unsigned devices;       /* credentials, default 8 */
-  uint32_t hooks;         /* bits of enum nova_hook; default all */
+  unsigned devices; /* credentials, default 8 */
+  uint32_t hooks;   /* bits of enum nova_hook; default all */
   bool no_hooks;
   const char *const *only;
   uint64_t seed;

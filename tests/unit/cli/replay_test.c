@@ -49,18 +49,16 @@ static void compare(const char *what, const struct kept *k,
                what, c->id, k->checks, c->checks);
   for (size_t i = 0; i < k->checks && i < c->checks; i++) {
     const struct nova_check *n = &c->check[i];
-    cr_expect(k->check_verdict[i] == n->verdict &&
-                  k->measured[i] == n->measured && k->t[i] == n->t &&
-                  same(k->reason[i], n->reason),
-              "%s: %s: check %zu (%s): live %s at %llu (%llu) %s; replayed %s "
-              "at %llu (%llu) %s",
-              what, c->id, i, n->requirement,
-              nova_verdict_names[k->check_verdict[i]],
-              (unsigned long long)k->t[i], (unsigned long long)k->measured[i],
-              k->reason[i] != NULL ? k->reason[i] : "",
-              nova_verdict_names[n->verdict], (unsigned long long)n->t,
-              (unsigned long long)n->measured,
-              n->reason != NULL ? n->reason : "");
+    cr_expect(
+        k->check_verdict[i] == n->verdict && k->measured[i] == n->measured &&
+            k->t[i] == n->t && same(k->reason[i], n->reason),
+        "%s: %s: check %zu (%s): live %s at %llu (%llu) %s; replayed %s "
+        "at %llu (%llu) %s",
+        what, c->id, i, n->requirement, nova_verdict_names[k->check_verdict[i]],
+        (unsigned long long)k->t[i], (unsigned long long)k->measured[i],
+        k->reason[i] != NULL ? k->reason[i] : "",
+        nova_verdict_names[n->verdict], (unsigned long long)n->t,
+        (unsigned long long)n->measured, n->reason != NULL ? n->reason : "");
   }
 }
 
@@ -78,8 +76,7 @@ static void let_go(struct kept *k) {
 static void round_trip(const char *what, const struct simrun_options *o) {
   struct simrun *s = simrun_new(o);
   cr_assert_not_null(s);
-  struct nova_results *r =
-      (struct nova_results *)(uintptr_t)simrun_results(s);
+  struct nova_results *r = (struct nova_results *)(uintptr_t)simrun_results(s);
   struct kept *k = calloc(r->conversations, sizeof *k);
   enum nova_verdict *verdict = calloc(r->requirements, sizeof *verdict);
   for (size_t i = 0; i < r->conversations; i++)
@@ -158,8 +155,7 @@ Test(replay, a_changed_record_changes_the_verdict) {
       .catalog = simrun_catalog(), .seed = 1, .only = only};
   struct simrun *s = simrun_new(&o);
   cr_assert_not_null(s);
-  struct nova_results *r =
-      (struct nova_results *)(uintptr_t)simrun_results(s);
+  struct nova_results *r = (struct nova_results *)(uintptr_t)simrun_results(s);
   cr_assert_eq(r->conversations, 1);
   cr_assert_eq(r->conversation[0].verdict, NOVA_VERDICT_PASS);
   struct nova_transcript *t = &r->conversation[0].transcript;
@@ -187,8 +183,7 @@ Test(replay, what_was_cut_stands) {
       .catalog = simrun_catalog(), .seed = 1, .only = only};
   struct simrun *s = simrun_new(&o);
   cr_assert_not_null(s);
-  struct nova_results *r =
-      (struct nova_results *)(uintptr_t)simrun_results(s);
+  struct nova_results *r = (struct nova_results *)(uintptr_t)simrun_results(s);
   r->conversation[0].transcript.cut = true;
   r->conversation[0].verdict = NOVA_VERDICT_NOT_TESTED;
   struct nova_replay_counts n;

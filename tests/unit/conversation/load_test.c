@@ -52,8 +52,7 @@ static const struct {
      "x.yaml:2:1: the key \"conversation\" stands here twice\n"},
     {"conversation: &a tcp-x\n",
      "x.yaml:1:18: anchors and tags are not used in these files\n"},
-    {"conversation: tcp-x\ntitel: a\n",
-     "x.yaml:2:1: unknown key \"titel\"\n"},
+    {"conversation: tcp-x\ntitel: a\n", "x.yaml:2:1: unknown key \"titel\"\n"},
     {"conversation: tcp-x\ntitle: a\ntransport: tcp\n",
      "x.yaml:1:1: a conversation needs conversation, title, transport and "
      "steps\n"},
@@ -114,8 +113,7 @@ static const struct {
      "x.yaml:6:3: send_command needs command: and params:\n"},
     {HEAD "- any_of:\n  - - server: close\n      verifies: [S-1]\n",
      "x.yaml:7:3: expected 2 to 8 branches, each a list of steps\n"},
-    {HEAD "- play: hello\n",
-     "x.yaml:6:3: there is no fragment \"hello\"\n"},
+    {HEAD "- play: hello\n", "x.yaml:6:3: there is no fragment \"hello\"\n"},
     {HEAD "- server: close\n  verifies: [S-1]\n  probe: perhaps\n",
      "x.yaml:8:10: expected true or false\n"},
     {HEAD "- server: close\n  verifies: [S-1]\n  needs: [hook:dance]\n",
@@ -142,8 +140,9 @@ Test(load, scripts_that_must_fail, .init = setup, .fini = teardown) {
     if (bad[i].message == NULL)
       cr_expect(strncmp(said, "x.yaml:", 7) == 0, "%s", said);
     else
-      cr_expect_str_eq(said, bad[i].message, "for:\n%s\nsaid:     %sexpected: %s",
-                       bad[i].text, said, bad[i].message);
+      cr_expect_str_eq(said, bad[i].message,
+                       "for:\n%s\nsaid:     %sexpected: %s", bad[i].text, said,
+                       bad[i].message);
   }
 }
 

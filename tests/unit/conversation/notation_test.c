@@ -56,9 +56,9 @@ Test(notation, escapes_in_arguments, .init = setup, .fini = teardown) {
 }
 
 Test(notation, bad_escapes_have_a_place, .init = setup, .fini = teardown) {
-  static const char *const bad[] = {
-      "'$with($device.key, \"\\x\")'", "'$with($device.key, \"\\u12\")'",
-      "'$with($device.key, \"\\ud800\")'"};
+  static const char *const bad[] = {"'$with($device.key, \"\\x\")'",
+                                    "'$with($device.key, \"\\u12\")'",
+                                    "'$with($device.key, \"\\ud800\")'"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     nova_buf_clear(&diag.text);
     cr_expect_null(compile(bad[i]));
@@ -79,10 +79,10 @@ static bool matches(const char *yaml, const char *json) {
   return same;
 }
 
-Test(notation, exactly_allows_no_member_more, .init = setup,
-     .fini = teardown) {
+Test(notation, exactly_allows_no_member_more, .init = setup, .fini = teardown) {
   cr_expect(matches("{a: {b: 1}}", "{\"a\":{\"b\":1,\"c\":2}}"));
-  cr_expect_not(matches("{a: {$exactly: {b: 1}}}", "{\"a\":{\"b\":1,\"c\":2}}"));
+  cr_expect_not(
+      matches("{a: {$exactly: {b: 1}}}", "{\"a\":{\"b\":1,\"c\":2}}"));
   cr_expect(matches("{a: {$exactly: {b: 1, d: [x]}}}",
                     "{\"a\":{\"d\":[\"x\"],\"b\":1.0},\"e\":0}"));
   cr_expect_str_eq(written("{a: {$exactly: {b: 1}}}"), "{\"a\":{\"b\":1}}");
@@ -112,8 +112,8 @@ static const struct nova_script *load(struct nova_catalog *c,
   return c->scripts;
 }
 
-/* A new connection that is accepted is the server's doing; a harness that is the
- * server cannot judge it. */
+/* A new connection that is accepted is the server's doing; a harness that is
+ * the server cannot judge it. */
 Test(notation, a_connect_may_charge_the_server, .init = setup,
      .fini = teardown) {
   struct nova_catalog c;

@@ -9,10 +9,9 @@
   "- {id: " id ", section: '1', binds: " role ", level: must, basis: stated, " \
   "en: a, zh: b, judge: c}\n"
 
-static const char requirements[] =
-    "requirements:\n" REQ("AUTH", "server") REQ("PONG", "server")
-        REQ("LATE", "server") REQ("EARLY", "server") REQ("FRAME", "server")
-            REQ("FIELDS", "server") REQ("ALIVE", "server");
+static const char requirements[] = "requirements:\n" REQ("AUTH", "server")
+    REQ("PONG", "server") REQ("LATE", "server") REQ("EARLY", "server")
+        REQ("FRAME", "server") REQ("FIELDS", "server") REQ("ALIVE", "server");
 
 static const char rules[] =
     "rules:\n"
@@ -101,15 +100,15 @@ static void play(const char *script, const struct deed *deeds, size_t n) {
   static const struct nova_login login = {"DEV-000001", "k1"};
   load("x.yaml", script);
   const struct nova_script *s = nova_catalog_script(&catalog, "tcp-x");
-  player = nova_player_new(&(struct nova_player_options){
-      .script = s,
-      .rules = catalog.rules,
-      .profile = &profile,
-      .harness = NOVA_ROLE_DEVICE,
-      .device = &login,
-      .other = &login,
-      .unix_ns = UINT64_C(1800000000) * NOVA_SEC,
-      .timing_error = error});
+  player = nova_player_new(
+      &(struct nova_player_options){.script = s,
+                                    .rules = catalog.rules,
+                                    .profile = &profile,
+                                    .harness = NOVA_ROLE_DEVICE,
+                                    .device = &login,
+                                    .other = &login,
+                                    .unix_ns = UINT64_C(1800000000) * NOVA_SEC,
+                                    .timing_error = error});
   drain(0);
   for (size_t i = 0; i < n && !nova_player_done(player); i++) {
     struct nova_event e = {.kind = deeds[i].kind,
@@ -260,7 +259,8 @@ Test(player, a_missing_line_feed_is_framing_alone, .init = setup,
 
 Test(player, bytes_left_at_the_end, .init = setup, .fini = teardown) {
   PLAY(AWAIT_PONG "- server: close\n  within: 3s\n  verifies: LATE\n",
-       {NOVA_SEC, NOVA_EVENT_BYTES, PONG "{"}, {2 * NOVA_SEC, NOVA_EVENT_EOF, ""});
+       {NOVA_SEC, NOVA_EVENT_BYTES, PONG "{"},
+       {2 * NOVA_SEC, NOVA_EVENT_EOF, ""});
   VERDICT("FRAME", "fail");
   VERDICT("LATE", "pass");
 }
@@ -375,7 +375,8 @@ Test(player, a_probe_takes_passes_back, .init = setup, .fini = teardown) {
   PLAY(AWAIT_PONG "- device: send\n  message: {type: ping}\n"
                   "- server: send\n  message: {type: pong}\n"
                   "  verifies: ALIVE\n  probe: true\n",
-       {NOVA_SEC, NOVA_EVENT_BYTES, PONG}, {2 * NOVA_SEC, NOVA_EVENT_RESET, ""});
+       {NOVA_SEC, NOVA_EVENT_BYTES, PONG},
+       {2 * NOVA_SEC, NOVA_EVENT_RESET, ""});
   VERDICT("PONG", "inconclusive");
   VERDICT("ALIVE", "fail");
 }

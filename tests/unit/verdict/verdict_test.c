@@ -10,11 +10,10 @@
   "- {id: " id ", section: '1', binds: server, level: " level                  \
   ", basis: stated, en: a, zh: b, judge: c" more "}\n"
 
-static const char requirements[] =
-    "requirements:\n" REQ("A", "must", "") REQ("B", "must", "")
-        REQ("C", "must", "") REQ("S", "should", "")
-            REQ("TCP-X", "must", ", needs: [second_device]")
-                REQ("MQ-X", "must", "");
+static const char requirements[] = "requirements:\n" REQ("A", "must", "")
+    REQ("B", "must", "") REQ("C", "must", "") REQ("S", "should", "")
+        REQ("TCP-X", "must", ", needs: [second_device]")
+            REQ("MQ-X", "must", "");
 
 static struct nova_catalog catalog;
 static struct nova_arena arena;
@@ -37,12 +36,12 @@ static void setup(void) {
   nova_profile_init(&profile, &arena);
   profile.subject = NOVA_ROLE_SERVER;
   profile.tcp.host = "h";
-  results = (struct nova_results){.arena = &arena,
-                                  .subject = NOVA_ROLE_SERVER,
-                                  .profile = &profile,
-                                  .started_unix_ns =
-                                      UINT64_C(1800000000) * NOVA_SEC,
-                                  .conversation = conversation};
+  results =
+      (struct nova_results){.arena = &arena,
+                            .subject = NOVA_ROLE_SERVER,
+                            .profile = &profile,
+                            .started_unix_ns = UINT64_C(1800000000) * NOVA_SEC,
+                            .conversation = conversation};
 }
 
 static void teardown(void) {
