@@ -48,12 +48,12 @@ struct nova_read_error {
  * Where a secret was masked stands its placeholder (report/mask.h), in the
  * profile's keys too, so that a judge compares as if it were the secret.
  *
- * |arena|: holds all of |r|, which keeps nothing of |p|; its maximum bounds
+ * |arena|: holds all of |out|, which keeps nothing of |p|; its maximum bounds
  * what a file can make it take. |error|: set on failure; may be NULL. Returns
  * 0, NOVA_ERR_ARGUMENT (no results.json of this version, with a reason), one of
  * NOVA_ERR_JSON_*, NOVA_ERR_LIMIT or NOVA_ERR_NO_MEMORY. */
 int nova_results_read_json(const char *p, size_t n, struct nova_arena *arena,
-                           struct nova_results *r,
+                           struct nova_results *out,
                            struct nova_read_error *error);
 
 /* Reads a transcript file and puts it in the place of the shortened one of the
