@@ -238,6 +238,7 @@ static struct outcome variant(enum nova_fault f, uint64_t seed, bool verbose) {
   if (seed == 0 && !out.other)
     printf("%-42s variant, does what the reference does\n",
            nova_fault_info(f)->name);
+  fflush(stdout);
   return out;
 }
 
@@ -254,7 +255,7 @@ static int named_faults(char **names, int n) {
       return 2;
     }
     struct outcome o = is_variant(f) ? variant(f, 0, true) : one_fault(f, true);
-    bad |= (!is_variant(f) && !o.caught) || o.blamed || o.missing;
+    bad |= (is_variant(f) ? !o.other : !o.caught) || o.blamed || o.missing;
   }
   return bad;
 }
@@ -294,7 +295,7 @@ static struct outcome *all_faults(double *seconds) {
 /* What all of them came to. */
 struct sum {
   int faults, caught, blamed, done;
-  int variants, accused, open, missing;
+  int variants, accused, open, missing, other;
 };
 
 static struct sum add_up(const struct outcome *all) {
@@ -306,6 +307,7 @@ static struct sum add_up(const struct outcome *all) {
       n.accused += all[f].blamed;
       n.open += all[f].open;
       n.missing += all[f].missing;
+      n.other += all[f].other;
     } else if (of_server(f)) {
       n.faults++;
       n.caught += all[f].caught;
@@ -386,7 +388,8 @@ static int faults(const char *mode, const char *path) {
          "variants: %d, falsely blamed %d, not fully judged %d\n",
          n.faults, n.caught, n.blamed, seconds, n.variants, n.accused, n.open);
   bool bad = n.done != n.faults + n.variants || n.caught != n.faults ||
-             n.blamed != 0 || n.accused != 0 || n.missing != 0;
+             n.blamed != 0 || n.accused != 0 || n.missing != 0 ||
+             n.other != n.variants;
   if (n.faults != NOVA_SCORE_SERVER_FAULTS ||
       n.caught != NOVA_SCORE_SERVER_CAUGHT ||
       n.blamed != NOVA_SCORE_SERVER_FALSELY_BLAMED ||

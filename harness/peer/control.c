@@ -63,8 +63,6 @@ static int do_reset(struct request *r) {
 
 static int do_deactivate(struct request *r) {
   r->account->active = false;
-  if (NOVA__HAS(r->s, V_DEACTIVATION_CLOSES))
-    end_sessions(r);
   return nova_buf_puts(r->out, "{\"ok\":true}\n");
 }
 

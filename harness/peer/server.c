@@ -477,7 +477,7 @@ int nova_server_feed(struct nova_server *s, uint64_t conn, const char *p,
 void nova_server_eof(struct nova_server *s, uint64_t conn, nova_ts now) {
   struct nova__session *c =
       nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
-  if (c != NULL && !NOVA__HAS(s, V_HALF_OPEN)) {
+  if (c != NULL) {
     if (c->blocked || s->hung_until != NOVA_TS_NONE)
       c->eof = true;
     else
