@@ -204,6 +204,7 @@ static void start(struct nova_run *r, struct nova__planned *p) {
   if (error > r->worst_error)
     r->worst_error = error;
   nova_player_free(p->player);
+  p->player = NULL; /* evidence() below looks at every player there is */
   p->player = nova_player_new(&(struct nova_player_options){
       .mem = r->o.mem,
       .script = s,
