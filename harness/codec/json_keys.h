@@ -80,10 +80,13 @@ uint64_t nova__keys_hash_escaped(uint64_t h, const char *key);
  * that repeats an earlier one. */
 bool nova__keys_finish(struct nova__keys *k, size_t *offset);
 
-/* Multiply-shift: the upper bits of the result are the good ones. */
+/* Multiply-shift: the upper bits of the result are the good ones, and they
+ * depend most on the lower halves of the words. Keys mostly differ at their
+ * end, so that this is where the end of |b| is put: numbered keys then hardly
+ * ever meet. */
 static inline uint64_t nova__keys_mix(uint64_t h, uint64_t a, uint64_t b) {
   return (h ^ a) * UINT64_C(0x9e3779b97f4a7c15) +
-         b * UINT64_C(0xd6e8feb86659fd93);
+         (b >> 32 | b << 32) * UINT64_C(0xd6e8feb86659fd93);
 }
 
 static inline uint64_t nova__keys_load8(const char *p) {
@@ -113,12 +116,16 @@ static inline uint64_t nova__keys_hash(uint64_t h, const char *p, size_t n) {
     return nova__keys_mix(h, nova__keys_load8(first), nova__keys_load8(last));
   }
   if (n >= 4)
-    return nova__keys_mix(h, nova__keys_load4(p), nova__keys_load4(p + n - 4));
+    return nova__keys_mix(h, nova__keys_load4(p),
+                          (uint64_t)nova__keys_load4(p + n - 4) << 32);
   if (n == 0)
     return nova__keys_mix(h, 0, 0);
-  return nova__keys_mix(h, (unsigned char)p[0],
-                        (uint64_t)(unsigned char)p[n / 2] << 8 |
-                            (unsigned char)p[n - 1]);
+  /* One to three: all of them. */
+  return nova__keys_mix(h,
+                        (uint64_t)(unsigned char)p[0] |
+                            (uint64_t)(unsigned char)p[n / 2] << 8 |
+                            (uint64_t)(unsigned char)p[n - 1] << 16,
+                        0);
 }
 
 /* Adds a key of an object.
