@@ -100,7 +100,14 @@ bool nova_json_double(struct nova_json_value v, double *out);
 /* Equality as JSON: numbers by exact decimal value (1, 1.0 and 10e-1 are equal,
  * 9007199254740992 and 9007199254740993 are not; digits are compared, nothing
  * is rounded), strings by characters, arrays in order, objects in any order.
- * Does not recurse on the input deeper than |max_depth| of the check allows. */
+ *
+ * Objects in the same order are compared in linear time. From where the order
+ * differs on, the members of |b| are sorted 1024 at a time, and those of |a|
+ * searched among them: n / 1024 passes over |a|, some tens of milliseconds for
+ * 128 KB of members in the worst order.
+ *
+ * Takes 8 KB of stack and about 100 bytes for each level of nesting, which the
+ * |max_depth| of the check limits. */
 bool nova_json_equal(struct nova_json_value a, struct nova_json_value b);
 
 #endif

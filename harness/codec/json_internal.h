@@ -72,6 +72,9 @@ size_t nova__json_char(const char **q, char out[4]);
  * by their characters: negative, 0 or positive. */
 int nova__json_compare(const char *a, const char *b);
 
+/* Whether two validated numbers are equal as decimals. */
+bool nova__json_same_number(struct nova_view a, struct nova_view b);
+
 /* The closing quotation mark of a validated string, from |q| within it. */
 const char *nova__json_close(const char *q, const char *end);
 

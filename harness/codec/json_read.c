@@ -332,7 +332,7 @@ static char next_digit(const char **q, const char *end) {
   return *q < end ? *(*q)++ : '0';
 }
 
-static bool equal_numbers(struct nova_view a, struct nova_view b) {
+bool nova__json_same_number(struct nova_view a, struct nova_view b) {
   struct decimal x = take_apart(a), y = take_apart(b);
   if (x.first == x.end || y.first == y.end)
     return (x.first == x.end) == (y.first == y.end);
@@ -353,97 +353,4 @@ static bool equal_numbers(struct nova_view a, struct nova_view b) {
   /* Of opposite signs: small ones, or too far apart for any text. */
   return x.exponent_n <= 12 && y.exponent_n <= 12 &&
          small_exponent(&x) + shift == small_exponent(&y);
-}
-
-/* --- equality ---------------------------------------------------------------
- */
-
-static bool equal_scalars(struct nova_json_value a, struct nova_json_value b) {
-  switch (a.type) {
-  case NOVA_JSON_STRING:
-    return nova__json_compare(a.text.p + 1, b.text.p + 1) == 0;
-  case NOVA_JSON_NUMBER: return equal_numbers(a.text, b.text);
-  case NOVA_JSON_NONE:
-  case NOVA_JSON_NULL:
-  case NOVA_JSON_FALSE:
-  case NOVA_JSON_TRUE: return true;
-  case NOVA_JSON_ARRAY:
-  case NOVA_JSON_OBJECT: break;
-  }
-  return false;
-}
-
-static size_t count(struct nova_json_value v) {
-  struct nova_json_iter it;
-  size_t n = 0;
-  nova_json_iter_init(&it, v);
-  while (nova_json_next(&it, NULL, NULL))
-    n++;
-  return n;
-}
-
-/* Two containers that are being compared, a's members one after another. */
-struct pair {
-  struct nova_json_iter a, b; /* b: behind the member that matched last */
-  const char *b_begin;
-};
-
-/* The member of b's object with this key. Looks on from where the last one was
- * found, so that objects in the same order cost one look a member. */
-static bool find(struct pair *f, struct nova_json_value key,
-                 struct nova_json_value *value) {
-  const char *stop = f->b.p;
-  bool wrapped = false;
-  struct nova_json_value k;
-  for (;;) {
-    if (!nova_json_next(&f->b, &k, value)) {
-      if (wrapped)
-        return false;
-      wrapped = true;
-      f->b.p = f->b_begin;
-      continue;
-    }
-    if (nova__json_compare(k.text.p + 1, key.text.p + 1) == 0)
-      return true;
-    if (wrapped && f->b.p >= stop)
-      return false;
-  }
-}
-
-/* How many levels one call compares by itself. */
-#define LEVELS 64
-
-bool nova_json_equal(struct nova_json_value a, struct nova_json_value b) {
-  struct pair open[LEVELS];
-  size_t depth = 0;
-  for (;;) {
-    /* Compare a with b. */
-    if (a.type != b.type)
-      return false;
-    if (a.type != NOVA_JSON_ARRAY && a.type != NOVA_JSON_OBJECT) {
-      if (!equal_scalars(a, b))
-        return false;
-    } else if (depth == LEVELS) {
-      if (!nova_json_equal(a, b))
-        return false;
-    } else {
-      if (count(a) != count(b))
-        return false;
-      struct pair *f = &open[depth++];
-      nova_json_iter_init(&f->a, a);
-      nova_json_iter_init(&f->b, b);
-      f->b_begin = f->b.p;
-    }
-    /* Find the next pair. */
-    struct nova_json_value key;
-    while (depth != 0 && !nova_json_next(&open[depth - 1].a, &key, &a))
-      depth--;
-    if (depth == 0)
-      return true;
-    struct pair *f = &open[depth - 1];
-    if (!f->a.object)
-      nova_json_next(&f->b, NULL, &b);
-    else if (!find(f, key, &b))
-      return false;
-  }
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static struct nova_json_value value(const char *s) {
   return value_of_text(quoted(s));
@@ -362,28 +363,72 @@ Test(json_equal, deep_nesting) {
   nova_json_free(j);
 }
 
-/* Two orders of the same thousand members. */
-Test(json_equal, large_objects_in_another_order) {
-  enum { COUNT = 2000 };
-  struct nova_json *j = nova_json_new(NULL, 1 << 20, 64);
-  char *p[2];
-  struct nova_json_value v[2];
-  for (int i = 0; i < 2; i++) {
-    size_t n = 0, size = COUNT * 20 + 20;
-    p[i] = malloc(size);
-    for (int k = 0; k < COUNT; k++) {
-      int key = i == 0 ? k : (int)((unsigned)k * 1237u % COUNT);
-      n += (size_t)snprintf(p[i] + n, size - n, "%c\"%d\":[%d]",
-                            k == 0 ? '{' : ',', key, key);
+/* Two orders of the same members, more than fit in one window, with objects
+ * inside that use the window too. */
+static struct nova_json_value shuffled(struct nova_json *j, unsigned count,
+                                       unsigned step, unsigned inner) {
+  size_t n = 0, size = (size_t)count * (30 + inner * 10) + 20;
+  char *p = malloc(size);
+  p[n++] = '{';
+  for (unsigned k = 0; k < count; k++) {
+    unsigned key = (unsigned)((uint64_t)k * step % count);
+    n +=
+        (size_t)snprintf(p + n, size - n, "%s\"%u\":{", k != 0 ? "," : "", key);
+    for (unsigned i = 0; i < inner; i++) {
+      unsigned name = (unsigned)((uint64_t)i * step % inner);
+      n += (size_t)snprintf(p + n, size - n, "%s\"%u\":%u", i != 0 ? "," : "",
+                            name, (key + name) % 10);
     }
-    n += (size_t)snprintf(p[i] + n, size - n, "}");
-    cr_assert_eq(nova_json_check(j, p[i], n, &v[i], NULL), 0);
+    n += (size_t)snprintf(p + n, size - n, "}");
   }
-  cr_expect(nova_json_equal(v[0], v[1]));
-  *(char *)strstr(p[1], "[1999]") = '[';
-  memcpy(strstr(p[1], "[1999]"), "[1998]", 6);
-  cr_expect_not(nova_json_equal(v[0], v[1]));
-  free(p[0]);
-  free(p[1]);
+  p[n++] = '}';
+  struct nova_json_value v;
+  cr_assert_eq(nova_json_check(j, p, n, &v, NULL), 0);
+  return v;
+}
+
+Test(json_equal, large_objects_in_another_order) {
+  static const struct {
+    unsigned count, inner;
+  } sizes[] = {{2, 0},    {7, 3},    {1023, 1}, {1024, 0}, {1025, 2},
+               {2048, 0}, {2500, 0}, {300, 40}, {5, 1500}};
+  struct nova_json *j = nova_json_new(NULL, 1 << 20, 64);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    /* 1237 has no divisor in common with any of the sizes */
+    struct nova_json_value a = shuffled(j, sizes[i].count, 1, sizes[i].inner);
+    struct nova_json_value b =
+        shuffled(j, sizes[i].count, 1237, sizes[i].inner);
+    cr_expect(nova_json_equal(a, b), "%u", sizes[i].count);
+    cr_expect(nova_json_equal(b, a), "%u", sizes[i].count);
+    /* Another key, at several places of b. */
+    char *p = (char *)b.text.p;
+    for (size_t at = 1; at < b.text.n; at += b.text.n / 7 + 1) {
+      while (at < b.text.n &&
+             !(p[at - 1] == '"' && p[at] >= '0' && p[at] <= '9'))
+        at++;
+      if (at == b.text.n)
+        break;
+      char was = p[at];
+      p[at] = 'x';
+      cr_expect_not(nova_json_equal(a, b), "%u, %zu", sizes[i].count, at);
+      cr_expect_not(nova_json_equal(b, a), "%u, %zu", sizes[i].count, at);
+      p[at] = was;
+    }
+    free(p);
+    free((char *)a.text.p);
+  }
+  nova_json_free(j);
+}
+
+/* 128 KB of members in the worst order is a matter of milliseconds. */
+Test(json_equal, another_order_is_not_quadratic) {
+  struct nova_json *j = nova_json_new(NULL, 1 << 20, 64);
+  struct nova_json_value a = shuffled(j, 10007, 1, 0);
+  struct nova_json_value b = shuffled(j, 10007, 4999, 0);
+  clock_t start = clock();
+  cr_expect(nova_json_equal(a, b));
+  cr_expect_lt((double)(clock() - start) / CLOCKS_PER_SEC, 1.5);
+  free((char *)a.text.p);
+  free((char *)b.text.p);
   nova_json_free(j);
 }
