@@ -75,6 +75,8 @@ int nova_outdir_open(struct nova_outdir *d, const char *dir,
     int status = open_default(d, subject, unix_s);
     if (status != 0)
       return status;
+  } else if (*dir == '\0') {
+    return nova_wrong("--out: the folder's name is empty");
   } else if (strlen(dir) >= sizeof d->path - 600) {
     return nova_wrong("--out: the path is too long");
   } else {

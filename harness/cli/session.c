@@ -83,10 +83,11 @@ static void on_news(void *user, const struct nova_run_news *n) {
   case NOVA_RUN_PLANNED: s->planned = n->count; return;
   case NOVA_RUN_STARTED:
     if (s->screen.t.verbosity > 0)
-      nova_screen_line(&s->screen, "start   %s", n->script->id);
+      nova_screen_line(&s->screen, "start              %s", n->script->id);
     return;
   case NOVA_RUN_AGAIN:
-    nova_screen_line(&s->screen, "again   %s: %s", n->script->id, n->reason);
+    nova_screen_line(&s->screen, "again              %s: %s", n->script->id,
+                     n->reason);
     return;
   case NOVA_RUN_ENDED:
     s->ended++;
