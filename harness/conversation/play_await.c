@@ -217,7 +217,7 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
     out->fatal = true;
     out->entry = bad->entry;
     say(out->observed, sizeof out->observed,
-        "a line that is no JSON object came instead");
+        "a line that is no JSON object, or has a duplicate key, came instead");
     out->explained = "which is judged by the framing requirement";
   } else if (c->lost != NOVA_TS_NONE) {
     ended(p, c, ref.t, out);

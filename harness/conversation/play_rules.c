@@ -176,7 +176,15 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
   /* White space around the object is no defect, a CR before the line feed an
    * observation. */
   bool object = msg.whole.type == NOVA_JSON_OBJECT;
-  if (!object) {
+  if (err == NOVA_ERR_JSON_DUPLICATE_KEY) {
+    /* RFC 8259 only says that names SHOULD be unique: nobody is blamed, but
+     * what the line says is not known either. */
+    item->bad = true;
+    judge_line(p, 0, 0, frame, entry);
+    static const char note[] = "a line with a duplicate key: which of the two "
+                               "counts is open, so it proves nothing";
+    nova__note(p, NOVA_ENTRY_NOTE, 0, note, sizeof note - 1);
+  } else if (!object) {
     item->bad = true;
     item->empty = err == NOVA_ERR_LINE_EMPTY;
     judge_line(p, err != 0 ? err : NOVA_ERR_MSG_NOT_OBJECT,

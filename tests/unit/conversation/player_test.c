@@ -250,6 +250,15 @@ Test(player, a_broken_line_is_framing_alone, .init = setup, .fini = teardown) {
   VERDICT("PONG", "inconclusive");
 }
 
+Test(player, a_duplicate_key_blames_nobody, .init = setup, .fini = teardown) {
+  PLAY(AWAIT_PONG,
+       {NOVA_SEC, NOVA_EVENT_BYTES,
+        "{\"type\":\"pong\",\"timestamp\":1,\"timestamp\":1800000000}\n"});
+  VERDICT("FRAME", "pass");
+  VERDICT("FIELDS", "-");
+  VERDICT("PONG", "inconclusive");
+}
+
 Test(player, a_missing_line_feed_is_framing_alone, .init = setup,
      .fini = teardown) {
   PLAY(AWAIT_PONG, {NOVA_SEC, NOVA_EVENT_BYTES, "{\"type\":\"pong\"}"});
