@@ -228,6 +228,7 @@ static bool printed(const struct search *s, struct nova_view v) {
   const struct nova_transcript *t = &s->c->transcript;
   for (size_t i = 0; s->hooks && i < t->n; i++)
     if (t->entry[i].kind == NOVA_ENTRY_HOOK && v.n >= NOVA_MASK_SHORTEST &&
+        t->entry[i].bytes.n >= v.n &&
         memmem(t->entry[i].bytes.p, t->entry[i].bytes.n, v.p, v.n) != NULL)
       return true;
   return false;
