@@ -68,8 +68,9 @@ int nova_cmd_mock_server(const struct nova_options *o) {
                         &why) != 0)
     status = nova_wrong("--control %s: %s", control, why);
   const char *seed = nova_options_last(o, NOVA_OPT_SEED);
-  if (seed != NULL)
-    ro.seed = strtoull(seed, NULL, 10);
+  if (status == 0 && seed != NULL &&
+      !nova_setup_number(seed, UINT64_MAX, &ro.seed))
+    status = nova_wrong("--seed %s: expected a number", seed);
   if (status == 0) {
     struct nova_loop *loop = nova_loop_new(NULL);
     ro.loop = loop;

@@ -2,11 +2,14 @@
 
 #include "base/error.h"
 #include "cli/near.h"
+#include "conversation/span.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BIT(ID)  NOVA_OPT_BIT(ID)
 #define TERMINAL (BIT(QUIET) | BIT(VERBOSE) | BIT(COLOR) | BIT(LANG))
@@ -136,6 +139,19 @@ static int help_one(const struct nova_command *c) {
                                        : "",
                     o->help, o->many ? "; may be repeated" : "");
   }
+  if ((c->options & BIT(TIMER)) != 0) {
+    nova_buf_puts(&out, "\nTimers:\n");
+    for (unsigned i = 0; i < NOVA_TIMERS; i++)
+      nova_buf_printf(&out, "  %-18s %s\n", nova_timer_name((enum nova_timer)i),
+                      nova_timer_what((enum nova_timer)i));
+  }
+  if ((c->options & BIT(SPAWN)) != 0)
+    nova_buf_puts(
+        &out,
+        "\nIn --spawn {host} {tcp_port} {device_id} {device_key} and the like "
+        "are\n"
+        "replaced, and stand in the environment as NOVA_HOST and so on. It is\n"
+        "started without a shell.\n");
   int status = nova_put(out.data + out.head, out.len);
   nova_buf_free(&out);
   return status;
@@ -205,9 +221,22 @@ static int run(const struct nova_command *c, int argc, char **argv) {
   return status;
 }
 
+/* What is opened later must not take the place of a standard stream that we
+ * were started without. */
+static void fill_streams(void) {
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2);
+  if (fd > 2)
+    close(fd);
+}
+
 int nova_main(int argc, char **argv) {
+  fill_streams();
   /* A reader that went away is no reason to lose the reports. */
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* nor is a file that may grow no further */
   argc--;
   argv++;
   if (argc <= 0) {

@@ -56,15 +56,20 @@ int nova_say_diag(struct nova_diag *d, const char *before) {
 }
 
 int nova_put(const char *p, size_t n) {
+  static bool told;
   fflush(stdout);
   while (n != 0) {
     ssize_t done = write(STDOUT_FILENO, p, n);
     if (done < 0 && errno == EINTR)
       continue;
-    if (done <= 0)
-      return errno == EPIPE
-                 ? NOVA_EXIT_OK /* nobody wants to read on */
-                 : nova_broken("standard output: %s", strerror(errno));
+    if (done <= 0) {
+      if (errno == EPIPE) /* nobody wants to read on */
+        return NOVA_EXIT_OK;
+      if (!told)
+        nova_say("standard output: %s", strerror(errno));
+      told = true;
+      return NOVA_EXIT_BROKEN;
+    }
     p += done;
     n -= (size_t)done;
   }

@@ -176,8 +176,7 @@ enum nova_lang nova_setup_lang(const struct nova_options *o) {
   return NOVA_LANG_EN;
 }
 
-/* A whole number of decimal digits. */
-static bool number(const char *text, uint64_t most, uint64_t *out) {
+bool nova_setup_number(const char *text, uint64_t most, uint64_t *out) {
   uint64_t v = 0;
   if (*text == '\0')
     return false;
@@ -195,11 +194,11 @@ static int numbers(struct nova_setup *s) {
   const char *jobs = nova_options_last(s->o, NOVA_OPT_JOBS);
   const char *seed = nova_options_last(s->o, NOVA_OPT_SEED);
   uint64_t n = 0;
-  if (jobs != NULL && (!number(jobs, 100000, &n) || n == 0))
+  if (jobs != NULL && (!nova_setup_number(jobs, 100000, &n) || n == 0))
     return nova_wrong("--jobs %s: expected a number from 1 to 100000", jobs);
   s->jobs = (unsigned)n;
   if (seed != NULL) {
-    if (!number(seed, UINT64_MAX, &s->seed))
+    if (!nova_setup_number(seed, UINT64_MAX, &s->seed))
       return nova_wrong("--seed %s: expected a number from 0 to %llu", seed,
                         (unsigned long long)UINT64_MAX);
     return 0;

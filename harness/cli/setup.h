@@ -41,6 +41,9 @@ int nova_setup_read_profile(struct nova_setup *s, const struct nova_options *o,
 /* The language that --lang or the locale asks for. */
 enum nova_lang nova_setup_lang(const struct nova_options *o);
 
+/* A whole number of decimal digits, |most| at most. */
+bool nova_setup_number(const char *text, uint64_t most, uint64_t *out);
+
 /* Whether --lang and --color have a value that exists. 0 or an exit status,
  * with a line said. */
 int nova_setup_choices(const struct nova_options *o);

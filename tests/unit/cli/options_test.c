@@ -15,14 +15,14 @@
 static struct nova_options o;
 static char why[256];
 
-static int read(int n, const char *const *word) {
+static int parse(int n, const char *const *word) {
   return nova_options_read(&o, n, (char *const *)(uintptr_t)word, SOME, why,
                            sizeof why);
 }
 
 #define READ(...)                                                              \
-  read(sizeof(const char *[]){__VA_ARGS__} / sizeof(const char *),             \
-       (const char *const[]){__VA_ARGS__})
+  parse(sizeof(const char *[]){__VA_ARGS__} / sizeof(const char *),            \
+        (const char *const[]){__VA_ARGS__})
 
 static void let_go(void) {
   nova_options_free(&o);
