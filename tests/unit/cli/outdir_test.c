@@ -106,7 +106,7 @@ Test(outdir, names_of_transcripts_stay_in_their_folder) {
   cr_expect_str_eq(name, "transcripts/tcp-auth-accepted.json");
 }
 
-Test(files, what_is_read_is_bounded) {
+Test(outdir, what_is_read_is_bounded) {
   struct nova_buf text;
   const char *why = NULL;
   cr_assert_eq(nova_file_write("ten", "0123456789", 10), 0);

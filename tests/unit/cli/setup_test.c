@@ -22,8 +22,9 @@ static int parse(int n, const char *const *word) {
   parse(sizeof(const char *[]){__VA_ARGS__} / sizeof(const char *),            \
         (const char *const[]){__VA_ARGS__})
 
+static char root[] = "/tmp/nova-setup-XXXXXX";
+
 static void write_profile(const char *text) {
-  static char root[] = "/tmp/nova-setup-XXXXXX";
   cr_assert_not_null(mkdtemp(root));
   cr_assert_eq(chdir(root), 0);
   cr_assert_eq(nova_file_write("p.yaml", text, strlen(text)), 0);
@@ -32,6 +33,11 @@ static void write_profile(const char *text) {
 static void let_go(void) {
   nova_setup_free(&s);
   nova_options_free(&o);
+  if (strstr(root, "XXXXXX") != NULL)
+    return;
+  unlink("p.yaml");
+  unlink("k.txt");
+  rmdir(root);
 }
 
 TestSuite(setup, .fini = let_go);
