@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 
 build: setup ## the program: build/novaprobe
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release --log-level=WARNING >/dev/null
 	@cmake --build --preset release
 	@echo "novaprobe is build/novaprobe; try make demo"
 
@@ -16,7 +16,7 @@ demo: build ## the suite against the built-in reference server
 	echo "The report: reports/latest/report.html"; exit $$status
 
 bench: setup ## the speed of the codec beside that of other libraries
-	@cmake --preset bench --log-level=WARNING
+	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench
 	@build/bench/bench/novabench
 
@@ -28,7 +28,7 @@ format: setup ## lay out all C as .clang-format says
 	@tests/scripts/house-format.sh --fix
 
 docs: setup ## write docs/messages.md from message.def
-	@cmake --preset debug --log-level=WARNING
+	@cmake --preset debug --log-level=WARNING >/dev/null
 	@cmake --build --preset debug --target message_reference
 	@build/debug/tests/message_reference > docs/messages.md
 
