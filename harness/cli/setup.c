@@ -132,6 +132,23 @@ static int timer(struct nova_setup *s, const char *text) {
   return 0;
 }
 
+/* Guide 3.4: the idle timeout is three heartbeats. Whoever names only the idle
+ * timeout means a heartbeat that goes with it; one that is no shorter would
+ * blame a good server for closing. */
+static int heartbeat(struct nova_setup *s) {
+  struct nova_timers *t = &s->profile.timers;
+  nova_ts idle = t->span[NOVA_TIMER_idle_timeout];
+  if (!t->set[NOVA_TIMER_heartbeat] && t->set[NOVA_TIMER_idle_timeout])
+    t->span[NOVA_TIMER_heartbeat] = idle / 3 != 0 ? idle / 3 : 1;
+  if (t->span[NOVA_TIMER_heartbeat] < idle)
+    return 0;
+  char a[32], b[32];
+  return nova_wrong("the timer heartbeat (%s) has to be shorter than "
+                    "idle_timeout (%s)",
+                    nova_duration_print(t->span[NOVA_TIMER_heartbeat], a),
+                    nova_duration_print(idle, b));
+}
+
 int nova_setup_read_profile(struct nova_setup *s, const struct nova_options *o,
                             enum nova_role subject, unsigned lowest) {
   *s = (struct nova_setup){.o = o};
@@ -157,7 +174,7 @@ int nova_setup_read_profile(struct nova_setup *s, const struct nova_options *o,
     status = device(s, o->opt[NOVA_OPT_DEVICE].value[i]);
   for (size_t i = 0; i < o->opt[NOVA_OPT_TIMER].n && status == 0; i++)
     status = timer(s, o->opt[NOVA_OPT_TIMER].value[i]);
-  return status;
+  return status == 0 ? heartbeat(s) : status;
 }
 
 /* --- the rest ---------------------------------------------------------------

@@ -55,6 +55,9 @@ expect 2 server --tcp 127.0.0.1:1 --spawn 'x "y'
 one_line
 expect 2 server --tcp 127.0.0.1:1 --only tcp-auth-acepted
 said 'did you mean tcp-auth-accepted\?'
+expect 2 server --tcp 127.0.0.1:1 --timer heartbeat=180s
+one_line
+said 'heartbeat \(180 s\) has to be shorter than idle_timeout \(180 s\)'
 expect 2 device --tcp 127.0.0.1:0
 one_line
 said 'version'
