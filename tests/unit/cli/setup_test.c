@@ -47,7 +47,7 @@ Test(setup, options_override_the_profile) {
                 "devices: [{id: A, key: old}, {id: B, key: b}]\n"
                 "timers: {idle_timeout: 9s, heartbeat: 2s}\n");
   cr_assert_eq(READ("-p", "p.yaml", "--tcp", "[::1]:5", "--device", "A:new:x",
-                    "--device", "C:c", "--timer", "idle_timeout=1s"),
+                    "--device", "C:c", "--timer", "idle_timeout=4s"),
                0);
   cr_expect_str_eq(s.profile.tcp.host, "::1");
   cr_expect_eq(s.profile.tcp.port, 5);
@@ -55,9 +55,21 @@ Test(setup, options_override_the_profile) {
   cr_expect_str_eq(s.profile.device[0].key, "new:x");
   cr_expect_str_eq(s.profile.device[1].key, "b");
   cr_expect_str_eq(s.profile.device[2].id, "C");
-  cr_expect_eq(s.profile.timers.span[NOVA_TIMER_idle_timeout], NOVA_SEC);
+  cr_expect_eq(s.profile.timers.span[NOVA_TIMER_idle_timeout], 4 * NOVA_SEC);
   cr_expect_eq(s.profile.timers.span[NOVA_TIMER_heartbeat], 2 * NOVA_SEC);
   cr_expect_eq(s.profile.timers.span[NOVA_TIMER_auth_timeout], 10 * NOVA_SEC);
+}
+
+Test(setup, a_heartbeat_goes_with_the_idle_timeout) {
+  cr_assert_eq(READ("--tcp", "h:1", "--timer", "idle_timeout=3s"), 0);
+  cr_expect_eq(s.profile.timers.span[NOVA_TIMER_heartbeat], NOVA_SEC);
+  let_go();
+  cr_assert_eq(READ("--tcp", "h:1", "--timer", "heartbeat=1s"), 0);
+  cr_expect_eq(s.profile.timers.span[NOVA_TIMER_idle_timeout], 180 * NOVA_SEC);
+  let_go();
+  cr_assert_eq(READ("--tcp", "h:1", "--timer", "heartbeat=3s", "--timer",
+                    "idle_timeout=3s"),
+               NOVA_EXIT_WRONG);
 }
 
 Test(setup, variables_and_files_of_a_profile) {
