@@ -60,10 +60,15 @@ const struct nova_command nova_commands[] = {
      "prints the new key, data the last values as a JSON object.\n",
      BIT(CONTROL) | BIT(DEVICE_ID) | BIT(COMMAND) | BIT(PARAMS), 1, 1,
      nova_cmd_mock_ctl},
-    {"mock device", "[options]", "run the reference device",
-     "Not in this version: it comes with version 0.2.\n",
-     BIT(PROFILE) | BIT(TCP) | BIT(MQTT) | BIT(MQTTS) | BIT(DEVICE) |
-         BIT(TIMER) | BIT(FAULT) | BIT(SEED),
+    {"mock device", "--tcp HOST:PORT --device ID:KEY [options]",
+     "run the reference device for development; no verdicts",
+     "Connects, and connects again, until SIGINT or SIGTERM. Prints a line for "
+     "each\n"
+     "connection, unless -q. A fault that ends the device ends it with the "
+     "fault's\n"
+     "status.\n",
+     BIT(PROFILE) | BIT(TCP) | BIT(DEVICE) | BIT(TIMER) | BIT(FAULT) |
+         BIT(SEED) | BIT(QUIET),
      0, 0, nova_cmd_mock_device},
     {"report", "RESULTS... [options]",
      "render, merge or compare results.json files",

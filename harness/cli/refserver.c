@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-int nova_refserver_faults(const struct nova_options *o,
-                          struct nova_fault_set *out) {
+int nova_ref_faults(const struct nova_options *o, enum nova_side side,
+                    struct nova_fault_set *out) {
   *out = (struct nova_fault_set){0};
   for (size_t i = 0; i < o->opt[NOVA_OPT_FAULT].n; i++) {
     const char *name = o->opt[NOVA_OPT_FAULT].value[i];
@@ -15,7 +15,8 @@ int nova_refserver_faults(const struct nova_options *o,
       struct nova_near near;
       nova_near_init(&near, name, strlen(name));
       for (unsigned k = 0; k < NOVA_FAULTS; k++)
-        nova_near_try(&near, nova_fault_info((enum nova_fault)k)->name);
+        if (nova_fault_info((enum nova_fault)k)->side == side)
+          nova_near_try(&near, nova_fault_info((enum nova_fault)k)->name);
       const char *best = nova_near_best(&near);
       return best != NULL
                  ? nova_wrong("--fault %s: there is no such fault; did you "
@@ -25,12 +26,17 @@ int nova_refserver_faults(const struct nova_options *o,
                               "list faults names them",
                               name);
     }
-    if (nova_fault_info(f)->side != NOVA_SIDE_SERVER)
-      return nova_wrong("--fault %s: this is a fault of the reference device",
-                        name);
+    if (nova_fault_info(f)->side != side)
+      return nova_wrong("--fault %s: this is a fault of the reference %s", name,
+                        side == NOVA_SIDE_SERVER ? "device" : "server");
     nova_fault_add(out, f);
   }
   return 0;
+}
+
+int nova_refserver_faults(const struct nova_options *o,
+                          struct nova_fault_set *out) {
+  return nova_ref_faults(o, NOVA_SIDE_SERVER, out);
 }
 
 int nova_refserver_start(struct nova_refserver *r,

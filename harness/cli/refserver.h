@@ -14,7 +14,12 @@ struct nova_refserver {
   struct nova_serve *serve;
 };
 
-/* The faults of --fault. 0 or an exit status, with a line said. */
+/* The faults of --fault, which have to be of |side|. 0 or an exit status, with
+ * a line said. */
+int nova_ref_faults(const struct nova_options *o, enum nova_side side,
+                    struct nova_fault_set *out);
+
+/* Those of the server. */
 int nova_refserver_faults(const struct nova_options *o,
                           struct nova_fault_set *out);
 

@@ -22,24 +22,6 @@ enum time_style {
 /* --- members ---------------------------------------------------------------
  */
 
-int nova__put_string(struct nova_buf *b, struct nova_view v) {
-  int err = nova_buf_puts(b, "\"");
-  size_t done = 0; /* bytes up to here are written */
-  for (size_t i = 0; i < v.n && err == 0; i++) {
-    unsigned char ch = (unsigned char)v.p[i];
-    if (ch >= 0x20 && ch != '"' && ch != '\\')
-      continue;
-    err = nova_buf_append(b, v.p + done, i - done);
-    if (err == 0)
-      err = ch < 0x20 ? nova_buf_printf(b, "\\u%04x", ch)
-                      : nova_buf_printf(b, "\\%c", ch);
-    done = i + 1;
-  }
-  if (err == 0)
-    err = nova_buf_append(b, v.p + done, v.n - done);
-  return err != 0 ? err : nova_buf_puts(b, "\"");
-}
-
 static void note(struct nova_server *s, int err) {
   if (err != 0 && s->error == 0)
     s->error = err;
@@ -104,31 +86,6 @@ static void begin(struct nova_server *s) {
   note(s, nova_buf_puts(&s->text, "{"));
 }
 
-/* PRETTY_PRINTED: a line feed and two spaces for each level. */
-static int indent(struct nova_buf *b, struct nova_view v) {
-  bool string = false;
-  int depth = 0, err = 0;
-  for (size_t i = 0; i < v.n && err == 0; i++) {
-    char ch = v.p[i];
-    if (!string && ch == '}') {
-      depth--;
-      err = nova_buf_printf(b, "\n%*s", depth * 2, "");
-    }
-    if (err == 0)
-      err = nova_buf_append(b, &ch, 1);
-    if (string && ch == '\\' && i + 1 < v.n && err == 0) {
-      err = nova_buf_append(b, &v.p[++i], 1);
-    } else if (ch == '"') {
-      string = !string;
-    } else if (!string && (ch == '{' || ch == ',')) {
-      depth += ch == '{';
-      if (err == 0)
-        err = nova_buf_printf(b, "\n%*s", depth * 2, "");
-    }
-  }
-  return err;
-}
-
 /* SINGLE_QUOTES */
 static int quote_single(struct nova_buf *b, struct nova_view v) {
   int err = 0;
@@ -149,7 +106,7 @@ static void post_text(struct nova_server *s, struct nova__session *c,
   if (c->owes_line_feed)
     note(s, nova_buf_puts(&line, "\n"));
   if (NOVA__HAS(s, PRETTY_PRINTED))
-    note(s, indent(&line, v));
+    note(s, nova__put_indented(&line, v));
   else if (NOVA__HAS(s, SINGLE_QUOTES))
     note(s, quote_single(&line, v));
   else

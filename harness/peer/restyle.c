@@ -1,9 +1,31 @@
 /* The variants of the output layer: the same message in other bytes. Each takes
  * the text of one JSON object as reply.c writes it, with no white space outside
  * of strings, and appends what another serializer would have made of it. */
+#include "peer/restyle.h"
+
 #include "peer/server_state.h"
 
+#include "base/unreachable.h"
+
 #include <inttypes.h>
+
+int nova__put_string(struct nova_buf *b, struct nova_view v) {
+  int err = nova_buf_puts(b, "\"");
+  size_t done = 0; /* bytes up to here are written */
+  for (size_t i = 0; i < v.n && err == 0; i++) {
+    unsigned char ch = (unsigned char)v.p[i];
+    if (ch >= 0x20 && ch != '"' && ch != '\\')
+      continue;
+    err = nova_buf_append(b, v.p + done, i - done);
+    if (err == 0)
+      err = ch < 0x20 ? nova_buf_printf(b, "\\u%04x", ch)
+                      : nova_buf_printf(b, "\\%c", ch);
+    done = i + 1;
+  }
+  if (err == 0)
+    err = nova_buf_append(b, v.p + done, v.n - done);
+  return err != 0 ? err : nova_buf_puts(b, "\"");
+}
 
 /* The length of the string that starts at |i|, its quotation marks included. */
 static size_t string_at(struct nova_view v, size_t i) {
@@ -123,15 +145,12 @@ static int reverse(struct nova_buf *b, struct nova_view v) {
   return err;
 }
 
-/* V_MEMBERS_ADDED. One of them holds names that the guide gives a meaning, but
- * not there. */
-static int add_members(struct nova_buf *b, struct nova_view v) {
+int nova__add_members(struct nova_buf *b, struct nova_view v,
+                      const char *members) {
   int err = nova_buf_append(b, v.p, v.n > 0 ? v.n - 1 : 0);
-  return err != 0 ? err
-                  : nova_buf_puts(b, ",\"server\":{\"type\":\"auth_result\","
-                                     "\"result\":\"failed\",\"timestamp\":0},"
-                                     "\"load\":[0.5,1e-3,null,true,false],"
-                                     "\"\":\"\",\"sequence\":12345678901}");
+  if (err == 0)
+    err = nova_buf_puts(b, members);
+  return err != 0 ? err : nova_buf_puts(b, "}");
 }
 
 /* V_NUMBERS_REWRITTEN */
@@ -154,17 +173,60 @@ int nova__put_exponents(struct nova_buf *b, struct nova_view v) {
   return err;
 }
 
+int nova__put_indented(struct nova_buf *b, struct nova_view v) {
+  bool string = false;
+  int depth = 0, err = 0;
+  for (size_t i = 0; i < v.n && err == 0; i++) {
+    char ch = v.p[i];
+    if (!string && ch == '}') {
+      depth--;
+      err = nova_buf_printf(b, "\n%*s", depth * 2, "");
+    }
+    if (err == 0)
+      err = nova_buf_append(b, &ch, 1);
+    if (string && ch == '\\' && i + 1 < v.n && err == 0) {
+      err = nova_buf_append(b, &v.p[++i], 1);
+    } else if (ch == '"') {
+      string = !string;
+    } else if (!string && (ch == '{' || ch == ',')) {
+      depth += ch == '{';
+      if (err == 0)
+        err = nova_buf_printf(b, "\n%*s", depth * 2, "");
+    }
+  }
+  return err;
+}
+
+int nova__restyle_as(enum nova__style style, struct nova_buf *b,
+                     struct nova_view v) {
+  switch (style) {
+  case NOVA__STYLE_PLAIN: return nova_buf_append(b, v.p, v.n);
+  case NOVA__STYLE_WHITE_SPACE: return spread(b, v);
+  case NOVA__STYLE_ASCII_ONLY: return escape_strings(b, v, false);
+  case NOVA__STYLE_LETTERS_ESCAPED: return escape_strings(b, v, true);
+  case NOVA__STYLE_REORDERED: return reverse(b, v);
+  }
+  nova_unreachable();
+}
+
 int nova__restyle(const struct nova_server *s, struct nova_buf *b,
                   struct nova_view v) {
-  if (NOVA__HAS(s, V_WHITE_SPACE))
-    return spread(b, v);
-  if (NOVA__HAS(s, V_ASCII_ONLY))
-    return escape_strings(b, v, false);
-  if (NOVA__HAS(s, V_LETTERS_ESCAPED))
-    return escape_strings(b, v, true);
-  if (NOVA__HAS(s, V_MEMBERS_REORDERED))
-    return reverse(b, v);
+  /* V_MEMBERS_ADDED: one of them holds names that the guide gives a meaning,
+   * but not there. */
   if (NOVA__HAS(s, V_MEMBERS_ADDED))
-    return add_members(b, v);
-  return nova_buf_append(b, v.p, v.n);
+    return nova__add_members(b, v,
+                             ",\"server\":{\"type\":\"auth_result\","
+                             "\"result\":\"failed\",\"timestamp\":0},"
+                             "\"load\":[0.5,1e-3,null,true,false],"
+                             "\"\":\"\",\"sequence\":12345678901");
+  enum nova__style style = NOVA__STYLE_PLAIN;
+  if (NOVA__HAS(s, V_WHITE_SPACE))
+    style = NOVA__STYLE_WHITE_SPACE;
+  else if (NOVA__HAS(s, V_ASCII_ONLY))
+    style = NOVA__STYLE_ASCII_ONLY;
+  else if (NOVA__HAS(s, V_LETTERS_ESCAPED))
+    style = NOVA__STYLE_LETTERS_ESCAPED;
+  else if (NOVA__HAS(s, V_MEMBERS_REORDERED))
+    style = NOVA__STYLE_REORDERED;
+  return nova__restyle_as(style, b, v);
 }

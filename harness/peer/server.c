@@ -232,8 +232,8 @@ void nova__enter(struct nova_server *s, struct nova__session *c,
   nova_unreachable();
 }
 
-void nova__bind(struct nova_server *s, struct nova__session *c,
-                struct nova__account *a) {
+void nova__bind_account(struct nova_server *s, struct nova__session *c,
+                        struct nova__account *a) {
   if (c->account != NULL) {
     *(c->newer != NULL ? &c->newer->older : &c->account->newest) = c->older;
     if (c->older != NULL)
@@ -261,7 +261,7 @@ void nova__end(struct nova_server *s, struct nova__session *c,
     kind = NOVA__POST_RESET;
   nova__timer_stop(&c->gather);
   nova__enter(s, c, NOVA__ENDED);
-  nova__bind(s, c, NULL);
+  nova__bind_account(s, c, NULL);
   if (s->latest == c)
     s->latest = NULL;
   nova__connmap_remove(&s->map, c->conn);

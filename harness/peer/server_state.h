@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "codec/message.h"
 #include "peer/connmap.h"
+#include "peer/restyle.h"
 #include "peer/server.h"
 
 /* One point in time in a list that is ordered by time. All timers of one list
@@ -145,8 +146,8 @@ void nova__start_auth(struct nova_server *s, struct nova__session *c);
 void nova__start_idle(struct nova_server *s, struct nova__session *c);
 
 /* Binds a session to an account (or to none) as its newest. */
-void nova__bind(struct nova_server *s, struct nova__session *c,
-                struct nova__account *a);
+void nova__bind_account(struct nova_server *s, struct nova__session *c,
+                        struct nova__account *a);
 
 /* What every event begins with: the output that was handed out is done with,
  * and what is due by |now| happens. False where the server is dead. */
@@ -261,13 +262,5 @@ void nova__flush_joined(struct nova_server *s, struct nova__session *c);
  * nova_buf_append(). */
 int nova__restyle(const struct nova_server *s, struct nova_buf *b,
                   struct nova_view v);
-
-/* Appends the JSON |v|, every number with an exponent. */
-int nova__put_exponents(struct nova_buf *b, struct nova_view v);
-
-/* --- reply.c again */
-
-/* Appends |v|, valid UTF-8, as a JSON string. Errors as nova_buf_append(). */
-int nova__put_string(struct nova_buf *b, struct nova_view v);
 
 #endif

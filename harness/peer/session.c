@@ -90,7 +90,7 @@ static void accept_auth(struct nova_server *s, struct nova__session *c,
     older = next;
   }
   nova__enter(s, c, NOVA__SERVED);
-  nova__bind(s, c, a);
+  nova__bind_account(s, c, a);
   s->anybody = true;
   struct nova__how how = {.last = NOVA__HAS(s, CLOSES_AFTER_AUTH)};
   if (NOVA__HAS(s, AUTH_SLOW)) {
@@ -120,7 +120,7 @@ static void refuse(struct nova_server *s, struct nova__session *c,
                    enum nova__credentials why) {
   static const struct nova__how close_now = {.last = true}, keep = {0};
   const char *text = reason(why);
-  nova__bind(s, c, NULL);
+  nova__bind_account(s, c, NULL);
   if (why == NOVA__MALFORMED && NOVA__HAS(s, V_BAD_AUTH_WAITS)) {
     if (c->state != NOVA__WAITING)
       nova__enter(s, c, NOVA__WAITING);
