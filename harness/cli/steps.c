@@ -142,12 +142,34 @@ static void verb(struct words *w, const struct nova_step *s) {
     messages(w, s);
     return;
   case NOVA_VERB_OPEN: say(w, " keeps the connection open", "保持连接"); return;
+  case NOVA_VERB_ATTEMPTS:
+    nova_buf_printf(w->out,
+                    w->lang == NOVA_LANG_ZH ? "至多新建 %u 个连接"
+                                            : " opens at most %u connections",
+                    s->at_most);
+    return;
+  case NOVA_VERB_REFUSE:
+    say(w, " from now on ends every new connection", "从此结束每个新连接");
+    if (s->after_auth)
+      say(w, " when auth has come", "，在收到 auth 之后");
+    if (s->messages != NULL) {
+      say(w, ", and sends before that ", "，并在此前发送 ");
+      messages(w, s);
+    }
+    return;
   case NOVA_VERB_HOOK:
     nova_buf_puts(w->out, w->lang == NOVA_LANG_ZH ? "" : " ");
     hook(w, s);
     return;
   case NOVA_VERB_WAIT: say(w, "time passes", "等待"); return;
   case NOVA_VERB_ANY_OF: say(w, "one of these:", "以下之一："); return;
+  case NOVA_VERB_EACH:
+    if (s->each == NOVA_EACH_ACTUATOR)
+      say(w, "for each declared actuator:", "对每个声明的执行器：");
+    else
+      say(w, "for each of its example values but the last:",
+          "对其除最后一个之外的每个示例值：");
+    return;
   }
   nova_unreachable();
 }
@@ -190,13 +212,14 @@ static void conditions(struct words *w, const struct nova_step *s) {
   }
   ids(w, "; verifies", "；验证", &s->verifies);
   ids(w, "; too early breaks", "；过早则违反", &s->early);
+  ids(w, "; where nothing comes breaks", "；完全没有则违反", &s->missing);
+  ids(w, "; awaited for", "；等待以便判定", &s->awaits);
   ids(w, "; relies on", "；前提", &s->relies_on);
   ids(w, "; only observed:", "；仅观察：", &s->observes);
-  for (unsigned h = 0; h < NOVA_HOOKS; h++)
-    if ((s->needs & 1u << h) != 0) {
-      say(w, "; needs the hook ", "；需要钩子 ");
-      nova_buf_puts(w->out, nova_hook_names[h]);
-    }
+  if (s->needs != 0) {
+    say(w, "; needs ", "；需要 ");
+    nova_buf_puts(w->out, nova_need_name(s->needs));
+  }
 }
 
 static void steps(struct words *w, const struct nova_step *s, int indent) {
@@ -207,8 +230,10 @@ static void steps(struct words *w, const struct nova_step *s, int indent) {
     conditions(w, s);
     nova_buf_puts(w->out, "\n");
     for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
-      nova_buf_printf(w->out, "%*s- ", indent + 4, "");
-      say(w, "either\n", "或者\n");
+      if (s->verb == NOVA_VERB_ANY_OF) {
+        nova_buf_printf(w->out, "%*s- ", indent + 4, "");
+        say(w, "either\n", "或者\n");
+      }
       steps(w, b->steps, indent + 6); /* the loader bounds the nesting */
     }
   }

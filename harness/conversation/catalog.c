@@ -11,6 +11,17 @@
 
 const char *const nova_hook_names[NOVA_HOOKS] = {
     "send_command", "reset_key", "deactivate", "activate", "read_data"};
+
+const char *nova_need_name(uint32_t needs) {
+  static const char *const hooks[NOVA_HOOKS] = {
+      "hook:send_command", "hook:reset_key", "hook:deactivate", "hook:activate",
+      "hook:read_data"};
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if ((needs & 1u << h) != 0)
+      return hooks[h];
+  return (needs & NOVA_NEED_ACTUATORS) != 0 ? "declares:actuators"
+                                            : "declares:value_keys";
+}
 const char *const nova_level_names[3] = {"must", "should", "may"};
 const char *const nova_role_names[2] = {"device", "server"};
 const char *const nova_verdict_names[5] = {"pass", "fail", "inconclusive",
@@ -136,16 +147,27 @@ bool nova__flag(struct nova_loader *l, const struct nova_node *n, bool *out) {
 
 static bool one_need(struct nova_loader *l, const struct nova_node *n,
                      uint32_t *out) {
-  const char *s = nova__scalar(l, n, "hook:NAME");
+  const char *s = nova__scalar(l, n, "hook:NAME or declares:NAME");
   if (s == NULL)
     return false;
+  uint32_t declared = strcmp(s, "declares:actuators") == 0 ? NOVA_NEED_ACTUATORS
+                      : strcmp(s, "declares:value_keys") == 0
+                          ? NOVA_NEED_VALUE_KEYS
+                          : 0;
+  if (declared != 0) {
+    *out |= declared;
+    return true;
+  }
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if (strncmp(s, "hook:", 5) == 0 && strcmp(s + 5, nova_hook_names[h]) == 0) {
       *out |= 1u << h;
       return true;
     }
   nova__complain(
-      l, n, "expected hook:NAME with a hook of the profile, not \"%s\"", s);
+      l, n,
+      "expected hook:NAME with a hook of the profile, declares:actuators or "
+      "declares:value_keys, not \"%s\"",
+      s);
   return false;
 }
 
@@ -273,8 +295,8 @@ static const char *word_of(struct nova_loader *l, const struct nova_node *map,
   return nova__scalar(l, n, "a word");
 }
 
-static int pick(struct nova_loader *l, const struct nova_node *map,
-                const char *key, const char *const *names, size_t n) {
+int nova__pick(struct nova_loader *l, const struct nova_node *map,
+               const char *key, const char *const *names, size_t n) {
   const char *w = word_of(l, map, key);
   if (w == NULL)
     return -1;
@@ -315,8 +337,8 @@ int nova__load_requirements(struct nova_loader *l,
     r->judge = word_of(l, n, "judge");
     r->text.en = word_of(l, n, "en");
     r->text.zh = word_of(l, n, "zh");
-    int binds = pick(l, n, "binds", nova_role_names, 2);
-    int level = pick(l, n, "level", nova_level_names, 3);
+    int binds = nova__pick(l, n, "binds", nova_role_names, 2);
+    int level = nova__pick(l, n, "level", nova_level_names, 3);
     const struct nova_node *needs = nova_node_get(n, "needs");
     for (const struct nova_node *c = needs != NULL ? needs->child : NULL;
          c != NULL; c = c->next) {
@@ -339,78 +361,6 @@ int nova__load_requirements(struct nova_loader *l,
     *link = r;
     link = &r->next;
     l->catalog->requirement_count++;
-  }
-  return 0;
-}
-
-/* --- rules
- * --------------------------------------------------------------------
- */
-
-int nova__load_rules(struct nova_loader *l, const struct nova_node *root) {
-  static const char *const known[] = {"rule", "title",   "of",       "every",
-                                      "type", "message", "verifies", NULL};
-  static const char *const every[] = {"line", "message", "stream"};
-  const struct nova_node *list = nova_node_get(root, "rules");
-  if (list->kind != NOVA_NODE_LIST) {
-    nova__complain(l, list, "expected a list of rules");
-    return NOVA_ERR_ARGUMENT;
-  }
-  struct nova_rule **link = &l->catalog->rules;
-  while (*link != NULL)
-    link = &(*link)->next;
-  for (const struct nova_node *n = list->child; n != NULL; n = n->next) {
-    if (n->kind != NOVA_NODE_MAP) {
-      nova__complain(l, n, "expected a rule");
-      continue;
-    }
-    struct nova_rule *r = NOVA_NEW(l->arena, struct nova_rule);
-    if (r == NULL)
-      return NOVA_ERR_NO_MEMORY;
-    r->file = l->file;
-    r->line = n->line;
-    r->column = n->column;
-    bool good = nova__known_keys(l, n, known);
-    r->id = word_of(l, n, "rule");
-    int of = pick(l, n, "of", nova_role_names, 2);
-    int kind = pick(l, n, "every", every, 3);
-    const struct nova_node *title = nova_node_get(n, "title");
-    good = good && (title == NULL || nova__text(l, title, &r->title));
-    struct nova_ids ids = {0};
-    const struct nova_node *v = nova_node_get(n, "verifies");
-    if (v == NULL || v->kind != NOVA_NODE_SCALAR) {
-      nova__complain(l, n, "expected verifies: and one requirement id");
-      continue;
-    }
-    if (!good || r->id == NULL || of < 0 || kind < 0 || !nova__ids(l, v, &ids))
-      continue;
-    r->of = (enum nova_role)of;
-    r->every = (enum nova_rule_every)kind;
-    r->verifies = ids.id[0];
-    if (nova_catalog_requirement(l->catalog, r->verifies)->binds != r->of) {
-      nova__complain(l, v, "%s does not bind the %s", r->verifies,
-                     nova_role_names[of]);
-      continue;
-    }
-    if (r->every == NOVA_RULE_MESSAGE) {
-      const struct nova_node *m = nova_node_get(n, "message");
-      r->type = word_of(l, n, "type");
-      if (m == NULL || m->kind != NOVA_NODE_MAP || r->type == NULL) {
-        nova__complain(l, n,
-                       "a rule on messages needs type: and message: "
-                       "(a map of its members)");
-        continue;
-      }
-      r->message = nova_pattern_compile(m, l->file, l->arena, l->diag);
-      if (r->message == NULL)
-        continue;
-    }
-    for (const struct nova_rule *o = l->catalog->rules; o != NULL; o = o->next)
-      if (strcmp(o->id, r->id) == 0)
-        nova__complain(l, n, "the rule %s stands twice", r->id);
-    *link = r;
-    link = &r->next;
-    l->catalog->rule_count++;
   }
   return 0;
 }

@@ -34,7 +34,11 @@ bool nova__text(struct nova_loader *l, const struct nova_node *n,
 bool nova__ids(struct nova_loader *l, const struct nova_node *n,
                struct nova_ids *out);
 bool nova__flag(struct nova_loader *l, const struct nova_node *n, bool *out);
-/* A list of hook names as a set of bits. */
+/* The place of a word among |names|, or -1 with a message. */
+int nova__pick(struct nova_loader *l, const struct nova_node *map,
+               const char *key, const char *const *names, size_t n);
+struct nova_span *nova__span(struct nova_loader *l, const struct nova_node *n);
+/* A list of needs as a set of bits. */
 bool nova__needs(struct nova_loader *l, const struct nova_node *n,
                  uint32_t *out);
 /* Complains of every key that is not in |known| (NULL-terminated). */

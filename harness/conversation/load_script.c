@@ -146,12 +146,13 @@ static void complain(struct checker *c, const struct nova_step *s,
 
 static void check_ref(void *user, const struct nova_pattern *ref) {
   struct checker *c = user;
-  static const char *const known[] = {"device.id",      "device.key",
-                                      "other.id",       "other.key",
-                                      "device.old_key", "unknown_id"};
+  static const char *const known[] = {
+      "device.id", "device.key",     "other.id",
+      "other.key", "device.old_key", "unknown_id",
+      "actuators", "actuator.value", "actuator.last"};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(ref->name, known[i]) == 0) {
-      c->uses[0] |= ref->name[0] == 'd';
+      c->uses[0] |= strncmp(ref->name, "device.", 7) == 0;
       c->uses[1] |= ref->name[0] == 'o';
       return;
     }
@@ -187,24 +188,33 @@ static void check_binds(struct checker *c, const struct nova_step *s,
 
 static void check_steps(struct checker *c, const struct nova_step *s) {
   for (; s != NULL; s = s->next) {
-    bool names = s->verifies.n + s->relies_on.n + s->observes.n != 0;
-    enum nova_role other = NOVA_ROLE_SERVER;
+    bool names =
+        s->verifies.n + s->relies_on.n + s->observes.n + s->awaits.n != 0;
     bool harness_only = false;
     switch (s->verb) {
     case NOVA_VERB_HALF_CLOSE:
     case NOVA_VERB_RESET:
-    case NOVA_VERB_REPEAT:
+    case NOVA_VERB_REFUSE:
     case NOVA_VERB_STOP: harness_only = true; break;
+    case NOVA_VERB_REPEAT:
+      /* One that names a requirement is a beat that can be listened to. */
+      harness_only = !names;
+      if (names && (s->raw != NULL || s->duration == NULL)) {
+        complain(c, s, "what is checked has a message: and for:");
+        harness_only = false;
+      }
+      break;
     case NOVA_VERB_SILENT:
     case NOVA_VERB_OPEN:
+    case NOVA_VERB_ATTEMPTS:
       if (!names)
         complain(c, s,
                  "which requirement does this check? expected "
                  "verifies, relies_on or observes");
-      /* Only the subject is watched. */
-      other =
-          s->actor == NOVA_ACTOR_SERVER ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
-      c->script->harness[other] = false;
+      /* A harness that is this side is silent, and stays, by itself; it cannot
+       * be the one whose connections are counted. */
+      if (s->verb == NOVA_VERB_ATTEMPTS)
+        c->script->harness[NOVA_ROLE_DEVICE] = false;
       break;
     case NOVA_VERB_SEND:
       harness_only = s->raw != NULL || s->pad != NOVA_PAD_NONE ||
@@ -213,8 +223,9 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       break;
     case NOVA_VERB_HOOK:
       /* The platform is on the server's side: only a harness that plays the
-       * device asks it to act. */
-      c->script->harness[NOVA_ROLE_SERVER] = false;
+       * device asks it to act. One that is the server sends commands itself. */
+      if (s->hook != NOVA_HOOK_SEND_COMMAND || s->output != NULL)
+        c->script->harness[NOVA_ROLE_SERVER] = false;
       if (s->output != NULL && !names)
         complain(c, s, "output: needs verifies or relies_on");
       if (strcmp(s->device, "device") == 0)
@@ -222,10 +233,16 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       else
         c->uses[1] = true;
       break;
-    case NOVA_VERB_CONNECT:
     case NOVA_VERB_CLOSE:
+      if (s->within != NULL || s->not_before != NULL || s->how != NOVA_HOW_ANY)
+        c->script->harness[s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE
+                                                         : NOVA_ROLE_SERVER] =
+            false;
+      break;
+    case NOVA_VERB_CONNECT:
     case NOVA_VERB_WAIT:
-    case NOVA_VERB_ANY_OF: break;
+    case NOVA_VERB_ANY_OF:
+    case NOVA_VERB_EACH: break;
     }
     if (harness_only) {
       if (names)
@@ -233,8 +250,7 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       c->script->harness[s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_SERVER
                                                        : NOVA_ROLE_DEVICE] =
           false;
-    } else if (s->verb == NOVA_VERB_CONNECT || s->verb == NOVA_VERB_SEND ||
-               s->verb == NOVA_VERB_CLOSE) {
+    } else if (s->verb == NOVA_VERB_SEND || s->verb == NOVA_VERB_CLOSE) {
       /* Without a requirement it cannot be judged, so only the harness can do
        * it. */
       if (!names)
@@ -255,6 +271,10 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     check_binds(c, s, &s->verifies, judged);
     check_binds(c, s, &s->early, judged);
     check_binds(c, s, &s->observes, judged);
+    check_binds(c, s, &s->missing, judged);
+    check_binds(c, s, &s->awaits, judged);
+    charge(c, &s->missing);
+    charge(c, &s->awaits);
     charge(c, &s->verifies);
     charge(c, &s->early);
     charge(c, &s->observes);
@@ -322,6 +342,7 @@ static struct nova_script *script(struct nova_loader *l,
   const struct nova_node *other = nova_node_get(root, "other");
   const struct nova_node *last = nova_node_get(root, "last");
   const struct nova_node *needs = nova_node_get(root, "needs");
+  const struct nova_node *pongs = nova_node_get(root, "pongs");
   const struct nova_node *steps = nova_node_get(root, "steps");
   if (s->base == NULL || title == NULL || transport == NULL || steps == NULL) {
     nova__complain(l, root,
@@ -347,6 +368,12 @@ static struct nova_script *script(struct nova_loader *l,
       (last != NULL && !nova__flag(l, last, &s->last)) ||
       (needs != NULL && !nova__needs(l, needs, &s->needs)))
     return NULL;
+  if (pongs != NULL) {
+    bool answered = true;
+    if (!nova__flag(l, pongs, &answered))
+      return NULL;
+    s->no_pongs = !answered;
+  }
   if (other != NULL) {
     if (strcmp(other->text, "preferred") != 0) {
       nova__complain(l, other, "expected preferred");
@@ -373,7 +400,7 @@ int nova__load_conversation(struct nova_loader *l, const struct nova_node *root,
                             const char *source) {
   static const char *const known[] = {"conversation", "title", "why",   "mend",
                                       "transport",    "other", "cases", "needs",
-                                      "last",         "steps", NULL};
+                                      "last",         "pongs", "steps", NULL};
   if (!nova__known_keys(l, root, known))
     return NOVA_ERR_ARGUMENT;
   const struct nova_node *name = nova_node_get(root, "conversation");

@@ -23,14 +23,17 @@ static const struct {
     {"close", NOVA_VERB_CLOSE, " as how within not_before from "},
     {"half_close", NOVA_VERB_HALF_CLOSE, " as "},
     {"reset", NOVA_VERB_RESET, " as "},
-    {"repeat", NOVA_VERB_REPEAT, " message raw every for hazard "},
+    {"repeat", NOVA_VERB_REPEAT, " message raw every for from hazard "},
     {"stop", NOVA_VERB_STOP, " "},
     {"silent", NOVA_VERB_SILENT, " message for from "},
     {"open", NOVA_VERB_OPEN, " for from "},
+    {"attempts", NOVA_VERB_ATTEMPTS, " at_most for from "},
+    {"refuse", NOVA_VERB_REFUSE, " after message "},
 };
 
 #define JUDGING                                                                \
-  " on verifies early relies_on presupposes observes probe needs unless "
+  " on verifies early relies_on presupposes observes missing awaits probe "    \
+  "needs unless "
 
 static bool listed(const char *keys, const char *key) {
   char padded[64];
@@ -55,8 +58,7 @@ static bool known(struct nova_loader *l, const struct nova_node *n,
  * -------------------------------------------------------------------
  */
 
-static struct nova_span *span(struct nova_loader *l,
-                              const struct nova_node *n) {
+struct nova_span *nova__span(struct nova_loader *l, const struct nova_node *n) {
   const char *text = nova__scalar(l, n, "a span such as 2s or $idle_timeout");
   if (text == NULL)
     return NULL;
@@ -82,7 +84,7 @@ static bool spans(struct nova_loader *l, const struct nova_node *n,
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     const struct nova_node *c = nova_node_get(n, all[i].key);
-    if (c != NULL && (*all[i].to = span(l, c)) == NULL)
+    if (c != NULL && (*all[i].to = nova__span(l, c)) == NULL)
       return false;
   }
   return true;
@@ -122,8 +124,8 @@ static bool hex(struct nova_loader *l, const struct nova_node *n,
   return true;
 }
 
-static bool number(struct nova_loader *l, const struct nova_node *n,
-                   unsigned long most, uint32_t *out) {
+static bool number_of(struct nova_loader *l, const struct nova_node *n,
+                      unsigned long most, uint32_t *out) {
   char *end = NULL;
   unsigned long v = n->kind == NOVA_NODE_SCALAR && n->len != 0 &&
                             n->text[0] >= '0' && n->text[0] <= '9'
@@ -167,7 +169,7 @@ static struct nova_raw *raw_piece(struct nova_loader *l,
     return NULL;
   }
   if (!nova__known_keys(l, n, keys) ||
-      (times != NULL && !number(l, times, 16u << 20, &r->times)))
+      (times != NULL && !number_of(l, times, 16u << 20, &r->times)))
     return NULL;
   if (bytes != NULL)
     return hex(l, bytes, &r->bytes) ? r : NULL;
@@ -267,7 +269,7 @@ static bool segments(struct nova_loader *l, const struct nova_node *n,
   }
   s->cut = NOVA_CUT_AT;
   for (const struct nova_node *c = n->child; c != NULL; c = c->next) {
-    if (!number(l, c, 16u << 20, &s->cut_at[s->cuts]))
+    if (!number_of(l, c, 16u << 20, &s->cut_at[s->cuts]))
       return false;
     if (s->cuts != 0 && s->cut_at[s->cuts] <= s->cut_at[s->cuts - 1]) {
       nova__complain(l, c, "the offsets have to rise");
@@ -302,7 +304,8 @@ static bool judging(struct nova_loader *l, const struct nova_node *n,
   } all[] = {
       {"verifies", &s->verifies},       {"early", &s->early},
       {"relies_on", &s->relies_on},     {"observes", &s->observes},
-      {"presupposes", &s->presupposes},
+      {"presupposes", &s->presupposes}, {"missing", &s->missing},
+      {"awaits", &s->awaits},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     const struct nova_node *c = nova_node_get(n, all[i].key);
@@ -323,6 +326,12 @@ static bool judging(struct nova_loader *l, const struct nova_node *n,
 static bool slot(struct nova_loader *l, const struct nova_node *n,
                  struct nova_script *script, struct nova_step *s) {
   const struct nova_node *on = nova_node_get(n, "on");
+  if (s->verb == NOVA_VERB_ATTEMPTS || s->verb == NOVA_VERB_REFUSE) {
+    if (on == NULL)
+      return true;
+    nova__complain(l, on, "this is about every connection: no on:");
+    return false;
+  }
   s->on = on != NULL ? nova__scalar(l, on, "a connection's name") : "main";
   if (s->on == NULL)
     return false;
@@ -354,7 +363,7 @@ static bool complete(struct nova_loader *l, const struct nova_node *n,
     return false;
   }
   if ((s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN ||
-       s->verb == NOVA_VERB_WAIT) &&
+       s->verb == NOVA_VERB_WAIT || s->verb == NOVA_VERB_ATTEMPTS) &&
       s->duration == NULL) {
     nova__complain(l, n, "for how long? expected for: SPAN");
     return false;
@@ -365,6 +374,17 @@ static bool complete(struct nova_loader *l, const struct nova_node *n,
   }
   if (s->early.n != 0 && s->not_before == NULL) {
     nova__complain(l, n, "early: needs not_before:");
+    return false;
+  }
+  if (s->missing.n != 0 && (s->verb != NOVA_VERB_SEND || s->verifies.n == 0)) {
+    nova__complain(l, n, "missing: goes with verifies: of a send");
+    return false;
+  }
+  if (s->verb == NOVA_VERB_ATTEMPTS &&
+      (s->from == NULL || nova_node_get(n, "at_most") == NULL)) {
+    nova__complain(l, n,
+                   "how many, and since when? expected at_most: and "
+                   "from:");
     return false;
   }
   return true;
@@ -423,17 +443,46 @@ static bool branches(struct nova_loader *l, const struct nova_node *list,
       return false;
     enum nova_verb first = b->steps->verb;
     if ((first != NOVA_VERB_SEND && first != NOVA_VERB_CLOSE &&
-         first != NOVA_VERB_SILENT) ||
+         first != NOVA_VERB_SILENT && first != NOVA_VERB_CONNECT) ||
         b->steps->actor == NOVA_ACTOR_NOBODY) {
       nova__complain(l, c,
                      "a branch has to begin with what is awaited: send, "
-                     "close or silent");
+                     "close, connect or silent");
       return false;
     }
     *link = b;
     link = &b->next;
   }
   return true;
+}
+
+/* each: actuator, with the steps of one round. */
+static bool each(struct nova_loader *l, const struct nova_node *n,
+                 struct nova_script *script, struct nova_step *s,
+                 unsigned *number, unsigned depth) {
+  static const char *const keys[] = {"each", "steps", NULL};
+  static const char *const names[] = {"actuator", "value"};
+  const struct nova_node *steps = nova_node_get(n, "steps");
+  int which = nova__pick(l, n, "each", names, 2);
+  s->verb = NOVA_VERB_EACH;
+  if (which < 0 || !nova__known_keys(l, n, keys))
+    return false;
+  s->each = (enum nova_each)which;
+  s->branches = NOVA_NEW(l->arena, struct nova_branch);
+  if (steps == NULL || steps->kind != NOVA_NODE_LIST || s->branches == NULL) {
+    nova__complain(l, n, "expected steps: and a list");
+    return false;
+  }
+  return nova__steps(l, steps, script, &s->branches->steps, number, depth + 1);
+}
+
+/* after: auth */
+static bool after(struct nova_loader *l, const struct nova_node *n,
+                  struct nova_step *s) {
+  s->after_auth = n->kind == NOVA_NODE_SCALAR && strcmp(n->text, "auth") == 0;
+  if (!s->after_auth)
+    nova__complain(l, n, "expected auth");
+  return s->after_auth;
 }
 
 static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
@@ -480,17 +529,21 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
                ? s
                : NULL;
   }
+  if (nova_node_get(n, "each") != NULL) {
+    s->actor = NOVA_ACTOR_NOBODY;
+    return each(l, n, script, s, number, depth) ? s : NULL;
+  }
   if (wait != NULL) {
     s->actor = NOVA_ACTOR_NOBODY;
     s->verb = NOVA_VERB_WAIT;
-    s->duration = span(l, wait);
-    return s->duration != NULL && known(l, n, " from ", "wait") ? s : NULL;
+    s->duration = nova__span(l, wait);
+    return s->duration != NULL && known(l, n, " as from ", "wait") ? s : NULL;
   }
   const struct nova_node *who = device != NULL ? device : server;
   if (who == NULL || (device != NULL && server != NULL)) {
     nova__complain(l, n,
                    "who acts? expected one of device, server, platform, "
-                   "wait, any_of, play");
+                   "wait, any_of, each, play");
     return NULL;
   }
   s->actor = device != NULL ? NOVA_ACTOR_DEVICE : NOVA_ACTOR_SERVER;
@@ -502,12 +555,17 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
   if (name == NULL || v == sizeof verbs / sizeof *verbs) {
     nova__complain(l, who,
                    "expected connect, send, close, half_close, reset, "
-                   "repeat, stop, silent or open");
+                   "repeat, stop, silent, open, attempts or refuse");
     return NULL;
   }
   s->verb = verbs[v].verb;
   if (s->verb == NOVA_VERB_CONNECT && s->actor != NOVA_ACTOR_DEVICE) {
     nova__complain(l, who, "the device connects, never the server");
+    return NULL;
+  }
+  if ((s->verb == NOVA_VERB_ATTEMPTS && s->actor != NOVA_ACTOR_DEVICE) ||
+      (s->verb == NOVA_VERB_REFUSE && s->actor != NOVA_ACTOR_SERVER)) {
+    nova__complain(l, who, "the server refuses what the device attempts");
     return NULL;
   }
   const struct nova_node *c;
@@ -517,6 +575,9 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
       ((c = nova_node_get(n, "pad")) == NULL || pad(l, c, s)) &&
       ((c = nova_node_get(n, "segments")) == NULL || segments(l, c, s)) &&
       ((c = nova_node_get(n, "how")) == NULL || how(l, c, s)) &&
+      ((c = nova_node_get(n, "after")) == NULL || after(l, c, s)) &&
+      ((c = nova_node_get(n, "at_most")) == NULL ||
+       number_of(l, c, 1000, &s->at_most)) &&
       complete(l, n, s);
   return good ? s : NULL;
 }

@@ -146,6 +146,10 @@ static int write_call(const struct nova_pattern *p, struct nova_scope *scope,
   }
   if (strcmp(p->name, "exactly") == 0)
     return nova_pattern_write(p->child, scope, out, why);
+  if (strcmp(p->name, "like") == 0) {
+    nova_buf_puts(why, "$like() only checks, it makes no value");
+    return NOVA_ERR_ARGUMENT;
+  }
   struct nova_buf json, text;
   nova_buf_init(&json, scope->mem, MOST_BYTES);
   nova_buf_init(&text, scope->mem, MOST_BYTES);
@@ -246,8 +250,66 @@ static bool differ(struct nova_mismatch *m, const struct nova_pattern *p,
   return false;
 }
 
+/* Whether every member of |v| is named in the array of strings that the scope
+ * calls value_keys; true where there is none. */
+static bool declared(struct nova_json_value v, struct nova_scope *scope) {
+  if (v.type != NOVA_JSON_OBJECT)
+    return false;
+  struct nova_buf keys;
+  nova_buf_init(&keys, scope->mem, MOST_BYTES);
+  bool good = true;
+  if (scope->lookup(scope->user, "value_keys", &keys)) {
+    struct nova_json_iter it, known;
+    struct nova_json_value key, value, one;
+    nova_json_iter_init(&it, v);
+    while (good && nova_json_next(&it, &key, &value)) {
+      good = false;
+      nova_json_iter_init(&known, value_of(nova_buf_view(&keys)));
+      while (!good && nova_json_next(&known, NULL, &one))
+        good = nova_json_equal(key, one);
+    }
+  }
+  nova_buf_free(&keys);
+  return good;
+}
+
+static bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/* $like: each # of the pattern is one or more digits. */
+static bool match_like(const struct nova_pattern *p, struct nova_json_value v,
+                       struct nova_scope *scope) {
+  struct nova_buf text, like, why;
+  nova_buf_init(&text, scope->mem, MOST_BYTES);
+  nova_buf_init(&like, scope->mem, MOST_BYTES);
+  nova_buf_init(&why, scope->mem, 256);
+  bool good = characters(v, &text, &why) == 0 &&
+              characters(value_of(p->child->json), &like, &why) == 0;
+  if (good) {
+    const char *t = nova_buf_cstr(&text), *l = nova_buf_cstr(&like);
+    good = t != NULL && l != NULL && strlen(t) == text.len;
+    while (good && *l != '\0') {
+      if (*l == '#') {
+        good = digit(*t);
+        while (digit(*t))
+          t++;
+      } else {
+        good = *l == *t;
+        t += good;
+      }
+      l++;
+    }
+    good = good && *t == '\0';
+  }
+  nova_buf_free(&text);
+  nova_buf_free(&like);
+  nova_buf_free(&why);
+  return good;
+}
+
 static bool match_kind(const struct nova_pattern *p, struct nova_json_value v,
-                       const struct nova_scope *scope) {
+                       struct nova_scope *scope) {
   const char *k = p->name;
   if (strcmp(k, "absent") == 0)
     return v.type == NOVA_JSON_NONE;
@@ -265,6 +327,8 @@ static bool match_kind(const struct nova_pattern *p, struct nova_json_value v,
     return v.type == NOVA_JSON_OBJECT;
   if (strcmp(k, "array") == 0)
     return v.type == NOVA_JSON_ARRAY;
+  if (strcmp(k, "declared_values") == 0)
+    return declared(v, scope);
   int64_t t = 0;
   if (!nova_json_is_integer(v) || !nova_json_int64(v, &t))
     return false;
@@ -319,6 +383,8 @@ bool nova_pattern_match(const struct nova_pattern *p, struct nova_json_value v,
                      !nova_pattern_match(p->child, v, scope, NULL)
                  ? true
                  : differ(m, p, scope, v);
+    if (strcmp(p->name, "like") == 0)
+      return match_like(p, v, scope) ? true : differ(m, p, scope, v);
     return v.type != NOVA_JSON_NONE && match_written(p, v, scope)
                ? true
                : differ(m, p, scope, v);
@@ -368,6 +434,8 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
       nova_buf_puts(out, "the present Unix time in whole seconds");
     else if (strcmp(p->name, "absent") == 0)
       nova_buf_puts(out, "nothing");
+    else if (strcmp(p->name, "declared_values") == 0)
+      nova_buf_puts(out, "an object whose members are declared value keys");
     else
       nova_buf_printf(out, "<%s>", p->name);
     return;
@@ -385,6 +453,8 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
       nova_buf_puts(out, "anything but ");
     else if (strcmp(p->name, "exactly") == 0)
       nova_buf_puts(out, "exactly ");
+    else if (strcmp(p->name, "like") == 0)
+      nova_buf_puts(out, "a string like (# for digits) ");
     else if (strcmp(p->name, "one_of") != 0)
       nova_buf_printf(out, "%s of ", p->name);
     for (const struct nova_pattern *c = p->child; c != NULL; c = c->next) {

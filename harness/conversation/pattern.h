@@ -10,6 +10,8 @@
  * alternatives (for checking) $prefix(x) $last_changed(x) $other_case(x)
  * $with(x, "tail") $string(n)                            made from another
  * value
+ *     $like("DEV-#")                        a string; # is one or more digits
+ *     $declared_values                      an object of declared value keys
  *     {$exactly: VALUE}                     equal as JSON: no member more
  *     $$text                                the string "$text" */
 #ifndef NOVA_CONVERSATION_PATTERN_H

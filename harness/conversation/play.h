@@ -18,6 +18,16 @@
 #define NOVA_PLAY_REPEATS 4
 #define NOVA_PLAY_NAMES   64
 
+/* Connections that a device opened and no step has taken; more than these at
+ * once are reset. */
+#define NOVA_PLAY_VISITORS 16
+#define NOVA_PLAY_CONNS    (NOVA_CONNECTIONS + NOVA_PLAY_VISITORS)
+
+/* Commands whose answers are still told apart, and connections whose times are
+ * kept for `attempts`. */
+#define NOVA_PLAY_ORDERS   64
+#define NOVA_PLAY_ACCEPTED 256
+
 /* When something happened: from |since| at the earliest, by |t| it was over. */
 struct nova__moment {
   nova_ts since, t;
@@ -32,6 +42,8 @@ struct nova__item {
   bool empty;
   enum nova_msg_kind kind; /* inferred where the type is unclear */
   unsigned flawed;         /* bit per field of the table, bit 31: the type */
+  const char *answers;     /* a command_response: the id of the command that it
+                              answers, as JSON, whatever it says; may be NULL */
   size_t n;
   char text[];
 };
@@ -46,6 +58,7 @@ enum nova__link {
 };
 
 struct nova__conn {
+  unsigned number; /* as events and the transcript call it; 0: none yet */
   enum nova__link link;
   bool refused;
   struct nova_line line;
@@ -62,6 +75,27 @@ struct nova__conn {
   bool as_other; /* its last auth named the other device */
   bool half_closed;
   unsigned unsent; /* sends that were not reported back yet */
+  /* of a device under test */
+  nova_ts accepted;
+  bool again;   /* not the device's first connection */
+  bool met;     /* its first message was looked at, or need not be */
+  bool spoke;   /* a line has come */
+  bool closing; /* to be closed when what was sent is out */
+  unsigned pongs_due;
+};
+
+/* A command of the harness. */
+struct nova__order {
+  const char *json; /* its command_id as JSON, in the arena */
+  bool answered;
+};
+
+/* An awaited `repeat`: what is listened to. */
+struct nova__beat {
+  const struct nova_step *step; /* NULL: none */
+  nova_ts last;                 /* when it was last heard */
+  nova_ts gap;                  /* the first one that was too long, NONE */
+  size_t entry;
 };
 
 struct nova__named {
@@ -121,7 +155,19 @@ struct nova_player {
   nova_ts job_keep; /* next ping while a hook runs */
   struct nova__moment job_moment;
 
-  struct nova__conn conn[NOVA_CONNECTIONS];
+  /* Those of the script's connections, then visitors. */
+  struct nova__conn conn[NOVA_PLAY_CONNS];
+  nova_ts accepted[NOVA_PLAY_ACCEPTED];
+  size_t accepted_n; /* all of them */
+  bool bound_once;   /* a connection was taken by a step */
+  struct nova__order order[NOVA_PLAY_ORDERS];
+  size_t orders;
+  struct nova__beat beat;
+  const struct nova_step *refusing; /* NULL: connections are kept */
+  const struct nova_actuator *actuator;
+  const struct nova_pattern *value;
+  bool exited; /* the subject's process is gone */
+  int exit_code;
   struct nova__sending sending;
   struct nova__repeat repeat[NOVA_PLAY_REPEATS];
   size_t repeats;
@@ -157,17 +203,49 @@ void nova__name(struct nova_player *p, const struct nova_step *s,
 const struct nova__named *nova__find(const struct nova_player *p,
                                      const char *name);
 struct nova_scope nova__scope(struct nova_player *p);
+/* The connection that events call |number|, or NULL. */
+struct nova__conn *nova__conn(struct nova_player *p, unsigned number);
 bool nova__by_harness(const struct nova_player *p, const struct nova_step *s);
 const char *nova__span_text(struct nova_player *p, nova_ts t);
 
 /* play_do.c: what the harness does. True once the step is over. */
 bool nova__do(struct nova_player *p, const struct nova_step *s);
-void nova__sent(struct nova_player *p, unsigned connection,
+void nova__sent(struct nova_player *p, struct nova__conn *c,
                 const struct nova_event *e);
 void nova__job_done(struct nova_player *p, const struct nova_event *e);
 nova_ts nova__do_deadline(const struct nova_player *p);
 void nova__do_expire(struct nova_player *p, nova_ts now);
 void nova__close_all(struct nova_player *p);
+/* |code|: 0 FIN, 1 RST, 2 only the sending side. */
+void nova__close(struct nova_player *p, struct nova__conn *c, int code);
+void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
+                size_t n, bool hazard);
+
+/* play_serve.c: what a harness that is the server does besides. */
+/* A connection was opened: where it is kept, NULL where there is no room. */
+struct nova__conn *nova__accept(struct nova_player *p, unsigned number,
+                                const struct nova_event *e);
+/* A line came on |c|: pongs, refusals. */
+void nova__serve_line(struct nova_player *p, struct nova__conn *c,
+                      const struct nova__item *item);
+/* Sends the pongs that are due and not in the way. */
+void nova__pongs(struct nova_player *p);
+/* The refusal begins: of those that wait already, too. */
+void nova__refuse(struct nova_player *p, const struct nova_step *s);
+/* Its message is out: it may be closed. */
+void nova__served(struct nova_player *p, struct nova__conn *c);
+/* The visitor that an awaited connect would take; NULL for none. */
+struct nova__conn *nova__visitor(struct nova_player *p);
+/* Makes |visitor| the connection of the step's name. */
+void nova__take_visitor(struct nova_player *p, const struct nova_step *s,
+                        struct nova__conn *visitor);
+/* Remembers a command that is about to be sent. */
+void nova__ordered(struct nova_player *p, struct nova_view json);
+/* The next round of `each`: true where there is one. */
+bool nova__round(struct nova_player *p, const struct nova_step *s);
+/* $actuators, $actuator.last, value_keys, ...; false for other names. */
+bool nova__declared(struct nova_player *p, const char *name,
+                    struct nova_buf *out);
 
 /* play_await.c: what the subject is waited for. */
 enum nova__state { NOVA__PENDING, NOVA__DONE, NOVA__FAILED };
@@ -179,6 +257,8 @@ struct nova__await {
   nova_ts measured; /* from the reference, NONE where it never came */
   struct nova__item *item; /* DONE: the message that was taken */
   size_t entry;
+  bool none;             /* FAILED: nothing of the kind came at all */
+  bool late;             /* FAILED: by |measured|, which is a timing */
   bool fatal;            /* FAILED: no other branch can mend it */
   bool lost;             /* FAILED: because the connection ended */
   bool unfinished;       /* FAILED: while an unfinished line was waiting */
@@ -191,17 +271,28 @@ void nova__eval(struct nova_player *p, const struct nova_step *s,
 /* The present step is awaited: evaluates and settles it. True once over. */
 bool nova__await(struct nova_player *p, const struct nova_step *s);
 nova_ts nova__await_deadline(struct nova_player *p, const struct nova_step *s);
+/* The moment from which a step's bounds count. */
+struct nova__moment nova__reference(const struct nova_player *p,
+                                    const struct nova_step *s);
+/* The kind that a pattern names, UNKNOWN where its type is no plain string. */
+enum nova_msg_kind nova__wanted_kind(const struct nova_pattern *message);
+/* A message came while a `repeat` is listened to. */
+void nova__hear(struct nova_player *p, const struct nova__conn *c,
+                const struct nova__item *item);
 
 /* play_rules.c */
 /* Bytes of the subject: frames them, judges every line, fills the inbox. */
-void nova__received(struct nova_player *p, unsigned connection,
+void nova__received(struct nova_player *p, struct nova__conn *c,
                     const struct nova_event *e, size_t entry);
-void nova__stream_ended(struct nova_player *p, unsigned connection,
+void nova__stream_ended(struct nova_player *p, struct nova__conn *c,
                         size_t entry);
+/* The connection is over, or the conversation is: judges what should have come
+ * on it by now. */
+void nova__connection_over(struct nova_player *p, struct nova__conn *c);
 /* A line without its line feed is waiting, and so may keep a step from its
  * message; judged once that step has failed. */
 bool nova__unfinished(const struct nova__conn *c);
-void nova__judge_unfinished(struct nova_player *p, unsigned connection,
+void nova__judge_unfinished(struct nova_player *p, struct nova__conn *c,
                             size_t entry);
 void nova__rules_end(struct nova_player *p);
 void nova__take(struct nova__conn *c, struct nova__item *item);

@@ -20,9 +20,8 @@ static const char *subject_name(const struct nova_player *p) {
   return nova_role_names[p->subject];
 }
 
-/* The moment from which a step's bounds count. */
-static struct nova__moment reference(const struct nova_player *p,
-                                     const struct nova_step *s) {
+struct nova__moment nova__reference(const struct nova_player *p,
+                                    const struct nova_step *s) {
   if (s->from != NULL) {
     const struct nova__named *named = nova__find(p, s->from);
     if (named != NULL)
@@ -42,8 +41,20 @@ static nova_ts value(const struct nova_player *p, const struct nova_span *s) {
 static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
   switch (s->verb) {
   case NOVA_VERB_SILENT:
+  case NOVA_VERB_ATTEMPTS:
   case NOVA_VERB_OPEN: return value(p, s->duration);
+  case NOVA_VERB_REPEAT: {
+    /* A beat may be late by the tolerance of its span. */
+    nova_ts every = value(p, s->every);
+    return nova_ts_add(every,
+                       nova_timers_tolerance(&p->o.profile->timers, every));
+  }
   case NOVA_VERB_CONNECT:
+    if (s->within != NULL)
+      return value(p, s->within);
+    return p->bound_once
+               ? p->o.profile->timers.span[NOVA_TIMER_reconnect_timeout]
+               : p->o.patience;
   case NOVA_VERB_SEND:
   case NOVA_VERB_CLOSE:
     return s->within != NULL
@@ -51,11 +62,12 @@ static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
                : p->o.profile->timers.span[NOVA_TIMER_response_timeout];
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
-  case NOVA_VERB_REPEAT:
+  case NOVA_VERB_REFUSE:
   case NOVA_VERB_STOP:
   case NOVA_VERB_HOOK:
   case NOVA_VERB_WAIT:
-  case NOVA_VERB_ANY_OF: break;
+  case NOVA_VERB_ANY_OF:
+  case NOVA_VERB_EACH: break;
   }
   nova_unreachable();
 }
@@ -72,8 +84,7 @@ static const struct nova_pattern *member(const struct nova_pattern *object,
   return NULL;
 }
 
-/* The kind that a pattern names, UNKNOWN where its type is no plain string. */
-static enum nova_msg_kind wanted_kind(const struct nova_pattern *message) {
+enum nova_msg_kind nova__wanted_kind(const struct nova_pattern *message) {
   const struct nova_pattern *type = member(message, "type");
   if (type == NULL || type->kind != NOVA_PATTERN_LITERAL || type->json.n < 2)
     return NOVA_MSG_UNKNOWN;
@@ -109,7 +120,7 @@ static enum fit fits(struct nova_player *p, const struct nova_pattern *message,
   if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
     return MISFIT;
   struct nova_scope scope = nova__scope(p);
-  enum nova_msg_kind kind = wanted_kind(message);
+  enum nova_msg_kind kind = nova__wanted_kind(message);
   enum fit result = FIT;
   for (const struct nova_pattern *c = message->child; c != NULL; c = c->next) {
     if (strcmp(c->member, "type") == 0 && kind != NOVA_MSG_UNKNOWN)
@@ -117,8 +128,12 @@ static enum fit fits(struct nova_player *p, const struct nova_pattern *message,
     struct nova_mismatch here = {0};
     snprintf(here.path, sizeof here.path, "%s", c->member);
     snprintf(here.field, sizeof here.field, "%s", c->member);
-    if (nova_pattern_match(c, nova_json_get(v, nova_view_of(c->member)), &scope,
-                           &here))
+    struct nova_json_value is = nova_json_get(v, nova_view_of(c->member));
+    /* What it says of the command that it answers was judged by its rule. */
+    if (item->answers != NULL && strcmp(c->member, "command_id") == 0)
+      is = (struct nova_json_value){NOVA_JSON_STRING,
+                                    nova_view_of(item->answers)};
+    if (nova_pattern_match(c, is, &scope, &here))
       continue;
     if ((item->flawed & field_bit(item->kind, c->member)) != 0) {
       if (here.kind)
@@ -164,9 +179,9 @@ static void ended(struct nova_player *p, const struct nova__conn *c,
 static void eval_send(struct nova_player *p, const struct nova_step *s,
                       struct nova__await *out) {
   struct nova__conn *c = &p->conn[s->slot];
-  struct nova__moment ref = reference(p, s);
+  struct nova__moment ref = nova__reference(p, s);
   nova_ts within = bound(p, s);
-  enum nova_msg_kind kind = wanted_kind(s->messages);
+  enum nova_msg_kind kind = nova__wanted_kind(s->messages);
   struct nova_mismatch m = {0};
   const struct nova__item *near_miss = NULL, *bad = NULL;
   bool flawed = false;
@@ -204,6 +219,7 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
     return; /* pending */
   expect_message(p, s, within, out);
   out->state = NOVA__FAILED;
+  out->none = near_miss == NULL;
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   if (near_miss != NULL) {
     out->entry = near_miss->entry;
@@ -241,7 +257,7 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
 static void eval_close(struct nova_player *p, const struct nova_step *s,
                        struct nova__await *out) {
   const struct nova__conn *c = &p->conn[s->slot];
-  struct nova__moment ref = reference(p, s);
+  struct nova__moment ref = nova__reference(p, s);
   nova_ts within = bound(p, s);
   if (c->lost != NOVA_TS_NONE) {
     bool how = s->how == NOVA_HOW_ANY ||
@@ -274,7 +290,7 @@ static void eval_close(struct nova_player *p, const struct nova_step *s,
 static void eval_silent(struct nova_player *p, const struct nova_step *s,
                         struct nova__await *out) {
   const struct nova__conn *c = &p->conn[s->slot];
-  struct nova__moment ref = reference(p, s);
+  struct nova__moment ref = nova__reference(p, s);
   nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
   struct nova_scope scope = nova__scope(p);
   char span[32];
@@ -286,8 +302,8 @@ static void eval_silent(struct nova_player *p, const struct nova_step *s,
     if (!hit && !i->bad &&
         nova_json_check(p->json, i->text, i->n, &v, NULL) == 0)
       hit = nova_pattern_match(s->messages, v, &scope, NULL) ||
-            (wanted_kind(s->messages) != NOVA_MSG_UNKNOWN &&
-             wanted_kind(s->messages) == i->kind &&
+            (nova__wanted_kind(s->messages) != NOVA_MSG_UNKNOWN &&
+             nova__wanted_kind(s->messages) == i->kind &&
              s->messages->child->next == NULL);
     if (!hit)
       continue;
@@ -317,7 +333,7 @@ static void eval_silent(struct nova_player *p, const struct nova_step *s,
 static void eval_open(struct nova_player *p, const struct nova_step *s,
                       struct nova__await *out) {
   const struct nova__conn *c = &p->conn[s->slot];
-  struct nova__moment ref = reference(p, s);
+  struct nova__moment ref = nova__reference(p, s);
   nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   out->t = end;
@@ -335,41 +351,146 @@ static void eval_open(struct nova_player *p, const struct nova_step *s,
 /* A subject that is the device: its connection. */
 static void eval_connect(struct nova_player *p, const struct nova_step *s,
                          struct nova__await *out) {
-  const struct nova__conn *c = &p->conn[s->slot];
-  nova_ts due = nova_ts_add(p->begun_at, bound(p, s));
-  if (c->link == NOVA__LINK_OPEN || c->lost != NOVA_TS_NONE) {
+  nova_ts within = bound(p, s);
+  nova_ts due = nova_ts_add(nova__reference(p, s).t, within);
+  const struct nova__conn *c = nova__visitor(p);
+  if (c != NULL) {
     out->state = NOVA__DONE;
-    out->t = c->moment.t;
+    out->t = c->accepted;
     return;
   }
   nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
   out->t = p->now < due ? due : end;
-  if (p->now < end)
+  /* Where its process is gone nothing is to be waited for. */
+  if (p->now < end && !p->exited)
     return;
   out->state = NOVA__FAILED;
+  out->none = true;
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   say(out->expected, sizeof out->expected, "the %s connects within %s",
-      subject_name(p), nova__span_text(p, bound(p, s)));
-  say(out->observed, sizeof out->observed, "it did not connect");
+      subject_name(p), nova__span_text(p, within));
+  if (p->exited && p->exit_code >= 0)
+    say(out->observed, sizeof out->observed,
+        "it did not connect: its process had ended with exit status %d",
+        p->exit_code);
+  else if (p->exited)
+    say(out->observed, sizeof out->observed,
+        p->exit_code == NOVA_CODE_NOT_STARTED
+            ? "it did not connect: its process could not be started"
+            : "it did not connect: its process had been ended by a signal");
+  else
+    say(out->observed, sizeof out->observed, "it did not connect");
+}
+
+/* How many connections the device opened behind the moment, and up to the end.
+ */
+static void eval_attempts(struct nova_player *p, const struct nova_step *s,
+                          struct nova__await *out) {
+  struct nova__moment ref = nova__reference(p, s);
+  nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
+  size_t kept =
+      p->accepted_n < NOVA_PLAY_ACCEPTED ? p->accepted_n : NOVA_PLAY_ACCEPTED;
+  size_t n = 0;
+  nova_ts last = ref.t;
+  for (size_t i = 0; i < kept; i++)
+    if (p->accepted[i] > ref.t && p->accepted[i] <= end) {
+      n++;
+      if (p->accepted[i] > last)
+        last = p->accepted[i];
+    }
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  out->t = end;
+  if (n > s->at_most) {
+    char span[32];
+    out->state = NOVA__FAILED;
+    out->fatal = true;
+    out->measured = last - ref.t;
+    say(out->expected, sizeof out->expected,
+        "the %s opens at most %u connections within %s", subject_name(p),
+        s->at_most, nova__span_text(p, end - ref.t));
+    say(out->observed, sizeof out->observed, "it opened %zu within %s", n,
+        seconds(last - ref.t, span));
+  } else if (p->now >= end) {
+    out->state = NOVA__DONE;
+  }
+}
+
+/* --- a beat
+ * -------------------------------------------------------------------- */
+
+void nova__hear(struct nova_player *p, const struct nova__conn *c,
+                const struct nova__item *item) {
+  struct nova__beat *b = &p->beat;
+  if (b->step == NULL || c != &p->conn[b->step->slot] || item->bad ||
+      item->kind != nova__wanted_kind(b->step->messages) || item->t < b->last)
+    return;
+  if (item->t - b->last > bound(p, b->step) && b->gap == NOVA_TS_NONE)
+    b->gap = item->t - b->last;
+  b->last = item->t;
+  b->entry = item->entry;
+}
+
+static void eval_repeat(struct nova_player *p, const struct nova_step *s,
+                        struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = nova__reference(p, s);
+  nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
+  nova_ts every = bound(p, s);
+  struct nova__beat *b = &p->beat;
+  if (b->step != s) {
+    *b = (struct nova__beat){.step = s, .last = ref.t, .gap = NOVA_TS_NONE};
+    for (const struct nova__item *i = c->inbox; i != NULL; i = i->next)
+      nova__hear(p, c, i);
+  }
+  nova_ts until = p->now < end ? p->now : end;
+  if (b->gap == NOVA_TS_NONE && until > b->last && until - b->last > every)
+    b->gap = until - b->last;
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  if (b->gap != NOVA_TS_NONE) {
+    struct nova_scope scope = nova__scope(p);
+    char pattern[128], span[32];
+    nova_pattern_print(s->messages, &scope, pattern, sizeof pattern);
+    out->state = NOVA__FAILED;
+    out->fatal = out->late = true;
+    out->measured = b->gap;
+    say(out->expected, sizeof out->expected,
+        "the %s sends %s at least every %s", subject_name(p), pattern,
+        nova__span_text(p, every));
+    say(out->observed, sizeof out->observed, "none came for %s%s",
+        seconds(b->gap, span),
+        b->last == until || b->entry != 0 ? "" : " from the start");
+  } else if (c->lost != NOVA_TS_NONE && c->lost < end) {
+    say(out->expected, sizeof out->expected,
+        "the %s keeps the connection open for %s", subject_name(p),
+        nova__span_text(p, end - ref.t));
+    ended(p, c, ref.since, out);
+  } else if (p->now >= end) {
+    out->state = NOVA__DONE;
+  }
+  out->t = nova_ts_min(end, nova_ts_add(nova_ts_add(b->last, every), 1));
 }
 
 void nova__eval(struct nova_player *p, const struct nova_step *s,
                 struct nova__await *out) {
   *out = (struct nova__await){
       .state = NOVA__PENDING, .t = NOVA_TS_NONE, .measured = NOVA_TS_NONE};
-  out->began = reference(p, s).t;
+  out->began = nova__reference(p, s).t;
   switch (s->verb) {
   case NOVA_VERB_CONNECT: eval_connect(p, s, out); return;
   case NOVA_VERB_SEND: eval_send(p, s, out); return;
   case NOVA_VERB_CLOSE: eval_close(p, s, out); return;
   case NOVA_VERB_SILENT: eval_silent(p, s, out); return;
   case NOVA_VERB_OPEN: eval_open(p, s, out); return;
+  case NOVA_VERB_REPEAT: eval_repeat(p, s, out); return;
+  case NOVA_VERB_ATTEMPTS: eval_attempts(p, s, out); return;
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
-  case NOVA_VERB_REPEAT:
+  case NOVA_VERB_REFUSE:
   case NOVA_VERB_STOP:
   case NOVA_VERB_HOOK:
   case NOVA_VERB_WAIT:
-  case NOVA_VERB_ANY_OF: break;
+  case NOVA_VERB_ANY_OF:
+  case NOVA_VERB_EACH: break;
   }
   nova_unreachable();
 }
@@ -437,16 +558,38 @@ static bool settle_failure(struct nova_player *p, const struct nova_step *s,
       p->check[p->checks - 1 - i].observation = true;
     return true;
   }
+  if (s->verb == NOVA_VERB_CONNECT && !p->bound_once) {
+    nova__break(p, NOVA_VERDICT_NOT_TESTED, "the device never connected%s",
+                strstr(a->observed, ": ") != NULL
+                    ? strstr(a->observed, ": ")
+                    : ", within the time that it had");
+    return false;
+  }
+  if (s->awaits.n != 0 && a->none && !a->lost) {
+    nova__break(p, NOVA_VERDICT_NOT_TESTED,
+                "the subject never did it: %s; %s expected", a->observed,
+                a->expected);
+    return false;
+  }
   if (a->lost)
     p->lost_at = a->t;
   if (a->unfinished)
-    nova__judge_unfinished(p, (unsigned)s->slot + 1, a->entry);
+    nova__judge_unfinished(p, &p->conn[s->slot], a->entry);
   const char *reason = because(p, a);
   enum nova_verdict v =
       a->explained != NULL ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL;
   if (a->explained != NULL)
     reason = nova_arena_printf(&p->arena, "%s (%s)", a->observed, a->explained);
-  charge(p, s, &s->verifies, v, a, NOVA_TS_NONE, bound(p, s), reason);
+  /* Missed by less than the run's timing error: tried again. */
+  bool within_error = a->late && v == NOVA_VERDICT_FAIL &&
+                      a->measured - bound(p, s) <= p->o.timing_error;
+  if (within_error)
+    v = NOVA_VERDICT_INCONCLUSIVE;
+  size_t first = p->checks;
+  charge(p, s, a->none && s->missing.n != 0 ? &s->missing : &s->verifies, v, a,
+         NOVA_TS_NONE, bound(p, s), reason);
+  for (size_t i = first; i < p->checks; i++)
+    p->check[i].retry = within_error;
   if (s->probe)
     downgrade(p, s);
   if (s->verifies.n != 0)
@@ -455,7 +598,10 @@ static bool settle_failure(struct nova_player *p, const struct nova_step *s,
   else
     nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
                 "step %u, a precondition (%s), did not go as expected: %s",
-                s->number, s->relies_on.n != 0 ? s->relies_on.id[0] : "-",
+                s->number,
+                s->relies_on.n != 0 ? s->relies_on.id[0]
+                : s->awaits.n != 0  ? s->awaits.id[0]
+                                    : "-",
                 a->observed);
   return false;
 }
@@ -467,10 +613,10 @@ static bool settle_failure(struct nova_player *p, const struct nova_step *s,
  * inconclusive, and tried again. */
 static bool settle_time(struct nova_player *p, const struct nova_step *s,
                         struct nova__await *a) {
-  struct nova__moment ref = reference(p, s);
-  nova_ts latest = s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN
-                       ? NOVA_TS_NONE
-                       : bound(p, s);
+  struct nova__moment ref = nova__reference(p, s);
+  bool watched = s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN ||
+                 s->verb == NOVA_VERB_ATTEMPTS || s->verb == NOVA_VERB_REPEAT;
+  nova_ts latest = watched ? NOVA_TS_NONE : bound(p, s);
   nova_ts earliest = value(p, s->not_before);
   nova_ts error = p->o.timing_error;
   char span[32];
@@ -501,6 +647,7 @@ static bool settle_time(struct nova_player *p, const struct nova_step *s,
   if (earliest != NOVA_TS_NONE && s->early.n != 0)
     charge(p, s, &s->early, NOVA_VERDICT_PASS, a, earliest, NOVA_TS_NONE, NULL);
   nova_ts late = a->t > ref.t ? a->t - ref.t : 0;
+  charge(p, s, &s->missing, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
   if (latest == NOVA_TS_NONE || late <= latest) {
     charge(p, s, &s->verifies, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
     return true;
@@ -534,9 +681,17 @@ static void settle_item(struct nova_player *p, const struct nova_step *s,
     nova__take(c, a->item);
   }
   struct nova__moment at = {a->t, a->t};
+  if (s->verb == NOVA_VERB_ATTEMPTS) {
+    nova__name(p, s, at, NULL);
+    return;
+  }
+  if (s->verb == NOVA_VERB_CONNECT)
+    nova__take_visitor(p, s, nova__visitor(p));
   if (s->verb != NOVA_VERB_SILENT && s->verb != NOVA_VERB_OPEN &&
-      s->verb != NOVA_VERB_CONNECT)
+      s->verb != NOVA_VERB_CONNECT && s->verb != NOVA_VERB_REPEAT)
     c->moment = at;
+  if (s->verb == NOVA_VERB_REPEAT)
+    p->beat.step = NULL;
   nova__name(p, s, s->verb == NOVA_VERB_CONNECT ? c->moment : at, json);
 }
 
@@ -549,9 +704,13 @@ bool nova__await(struct nova_player *p, const struct nova_step *s) {
     return settle_failure(p, s, &a);
   if (s->observes.n != 0) {
     char span[32];
-    const char *what = s->verb == NOVA_VERB_SEND     ? "it was answered"
-                       : s->verb == NOVA_VERB_CLOSE  ? "it closed"
-                       : s->verb == NOVA_VERB_SILENT ? "nothing came"
+    const char *what = s->verb == NOVA_VERB_SEND      ? "it was answered"
+                       : s->verb == NOVA_VERB_CLOSE   ? "it closed"
+                       : s->verb == NOVA_VERB_SILENT  ? "nothing came"
+                       : s->verb == NOVA_VERB_CONNECT ? "it connected"
+                       : s->verb == NOVA_VERB_ATTEMPTS
+                           ? "it opened no more connections"
+                       : s->verb == NOVA_VERB_REPEAT ? "it went on"
                                                      : "it stayed open";
     charge(p, s, &s->observes, NOVA_VERDICT_PASS, &a, NOVA_TS_NONE,
            NOVA_TS_NONE,

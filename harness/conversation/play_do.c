@@ -28,30 +28,29 @@ static void push(struct nova_player *p, const struct nova_action *a,
   p->queue_tail = &q->next;
 }
 
-static void push_send(struct nova_player *p, unsigned connection,
-                      const char *bytes, size_t n, bool hazard) {
+void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
+                size_t n, bool hazard) {
   struct nova_action a = {
-      .kind = NOVA_ACTION_SEND, .connection = connection, .hazard = hazard};
+      .kind = NOVA_ACTION_SEND, .connection = c->number, .hazard = hazard};
   push(p, &a, bytes, n);
-  struct nova__conn *c = &p->conn[connection - 1];
   c->unsent++;
   c->last_out = p->now;
-  nova__note(p, NOVA_ENTRY_SENT, connection, bytes, n);
+  nova__note(p, NOVA_ENTRY_SENT, c->number, bytes, n);
 }
 
-static void push_close(struct nova_player *p, unsigned connection, int code) {
+void nova__close(struct nova_player *p, struct nova__conn *c, int code) {
   struct nova_action a = {.kind = code == 2 ? NOVA_ACTION_HALF_CLOSE
                                             : NOVA_ACTION_CLOSE,
-                          .connection = connection,
+                          .connection = c->number,
                           .code = code};
   push(p, &a, NULL, 0);
-  size_t at = nova__note(p, NOVA_ENTRY_CLOSED, connection, NULL, 0);
+  size_t at = nova__note(p, NOVA_ENTRY_CLOSED, c->number, NULL, 0);
   if (at < p->transcript.n)
     p->transcript.entry[at].code = code;
-  struct nova__conn *c = &p->conn[connection - 1];
   if (code == 2) {
     c->half_closed = true;
   } else {
+    nova__connection_over(p, c);
     c->link = NOVA__LINK_CLOSED;
     c->unsent = 0;
     nova__drop_inbox(c);
@@ -60,13 +59,13 @@ static void push_close(struct nova_player *p, unsigned connection, int code) {
 }
 
 void nova__close_all(struct nova_player *p) {
-  for (unsigned i = 1; i <= NOVA_CONNECTIONS; i++) {
-    enum nova__link link = p->conn[i - 1].link;
-    if (link == NOVA__LINK_OPEN || link == NOVA__LINK_EOF ||
-        link == NOVA__LINK_CONNECTING)
-      push_close(p, i, 0);
-    else if (link == NOVA__LINK_RESET)
-      p->conn[i - 1].link = NOVA__LINK_CLOSED;
+  for (size_t i = 0; i < NOVA_PLAY_CONNS; i++) {
+    struct nova__conn *c = &p->conn[i];
+    if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF ||
+        c->link == NOVA__LINK_CONNECTING)
+      nova__close(p, c, 0);
+    else if (c->link == NOVA__LINK_RESET)
+      c->link = NOVA__LINK_CLOSED;
   }
   p->sending.active = false;
   p->repeats = 0;
@@ -130,6 +129,8 @@ static bool compose(struct nova_player *p, const struct nova_step *s,
     err = nova_pattern_write(m, &scope, &json, &why);
     if (err == 0)
       err = put_line(out, nova_buf_view(&json), target, s->pad);
+    if (err == 0)
+      nova__ordered(p, nova_buf_view(&json));
     if (err == 0 && s->as != NULL)
       *kept = nova_arena_copy(&p->arena, json.data + json.head, json.len);
   }
@@ -179,7 +180,7 @@ static void send_piece(struct nova_player *p, const struct nova_step *s) {
     end = out->at + 1;
   else if (out->cut_next < out->cuts)
     end = out->cut[out->cut_next++];
-  push_send(p, (unsigned)s->slot + 1, v.p + out->at, end - out->at, s->hazard);
+  nova__send(p, &p->conn[s->slot], v.p + out->at, end - out->at, s->hazard);
   out->at = end;
   out->next = NOVA_TS_NONE;
   out->waiting = true;
@@ -200,6 +201,19 @@ static bool auth_of_other(const struct nova_step *s) {
       other |= c->kind == NOVA_PATTERN_REF && strcmp(c->name, "other.id") == 0;
     }
   return auth && other;
+}
+
+/* Whether the step says that the device is authenticated. */
+static bool lets_in(const struct nova_step *s) {
+  bool result = false, success = false;
+  for (const struct nova_pattern *m = s->messages; m != NULL; m = m->next) {
+    result |= nova__wanted_kind(m) == NOVA_MSG_AUTH_RESULT;
+    for (const struct nova_pattern *c = m->child; c != NULL; c = c->next)
+      success |= c->member != NULL && strcmp(c->member, "result") == 0 &&
+                 c->kind == NOVA_PATTERN_LITERAL &&
+                 nova_view_is(c->json, "\"success\"");
+  }
+  return result && success;
 }
 
 /* The subject ended the connection: nothing more can be sent on it. */
@@ -239,6 +253,7 @@ static bool do_send(struct nova_player *p, const struct nova_step *s) {
     nova__name(p, s, (struct nova__moment){p->now, p->now}, kept);
     nova__drop_answers(c);
     c->as_other |= auth_of_other(s);
+    c->authenticated |= p->o.harness == NOVA_ROLE_SERVER && lets_in(s);
     out->at = 0;
     out->pause = s->pause != NULL
                      ? nova_span_value(s->pause, &p->o.profile->timers)
@@ -266,9 +281,9 @@ static bool do_send(struct nova_player *p, const struct nova_step *s) {
   return !late_send(p, s);
 }
 
-void nova__sent(struct nova_player *p, unsigned connection,
+void nova__sent(struct nova_player *p, struct nova__conn *c,
                 const struct nova_event *e) {
-  struct nova__conn *c = &p->conn[connection - 1];
+  unsigned connection = c->number;
   if (c->unsent != 0)
     c->unsent--;
   /* The recorded time of the entry is the real one. */
@@ -289,8 +304,9 @@ void nova__sent(struct nova_player *p, unsigned connection,
       break;
     }
   }
+  nova__served(p, c);
   struct nova__sending *out = &p->sending;
-  if (!out->active || p->step == NULL || p->step->slot + 1 != connection ||
+  if (!out->active || p->step == NULL || &p->conn[p->step->slot] != c ||
       c->unsent != 0)
     return;
   /* Only what came after the first byte was out can be its answer; a timer of
@@ -319,11 +335,10 @@ static void repeat_once(struct nova_player *p, struct nova__repeat *r) {
   const char *kept = NULL;
   if (compose(p, s, &bytes, &kept) && bytes.len != 0) {
     if (s->raw != NULL) {
-      push_send(p, (unsigned)s->slot + 1, bytes.data + r->at % bytes.len, 1,
-                s->hazard);
+      nova__send(p, c, bytes.data + r->at % bytes.len, 1, s->hazard);
       r->at++;
     } else {
-      push_send(p, (unsigned)s->slot + 1, bytes.data, bytes.len, s->hazard);
+      nova__send(p, c, bytes.data, bytes.len, s->hazard);
     }
   }
   nova_buf_free(&bytes);
@@ -384,6 +399,8 @@ static const char *env_value(struct nova_player *p,
 }
 
 static bool do_hook(struct nova_player *p, const struct nova_step *s) {
+  if (p->o.harness == NOVA_ROLE_SERVER)
+    return true; /* its next step sends the command */
   if (p->begun)
     return !p->job_pending;
   p->begun = true;
@@ -514,8 +531,8 @@ void nova__job_done(struct nova_player *p, const struct nova_event *e) {
 
 /* A connection that waits for a hook is kept alive with pings. */
 static void ping_all(struct nova_player *p) {
-  for (unsigned i = 1; i <= NOVA_CONNECTIONS; i++) {
-    struct nova__conn *c = &p->conn[i - 1];
+  for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
+    struct nova__conn *c = &p->conn[i];
     if (c->link != NOVA__LINK_OPEN || !c->authenticated || c->half_closed)
       continue;
     char line[512];
@@ -525,7 +542,7 @@ static void ping_all(struct nova_player *p) {
     m.u.ping.timestamp = (int64_t)((p->o.unix_ns + p->now) / NOVA_SEC);
     size_t n = 0;
     if (nova_msg_encode(&m, line, sizeof line, &n) == 0)
-      push_send(p, i, line, n, false);
+      nova__send(p, c, line, n, false);
   }
   p->job_keep =
       nova_ts_add(p->now, p->o.profile->timers.span[NOVA_TIMER_heartbeat] / 2);
@@ -544,11 +561,11 @@ static void stop_repeats(struct nova_player *p, size_t slot) {
 
 static bool do_connect(struct nova_player *p, const struct nova_step *s) {
   struct nova__conn *c = &p->conn[s->slot];
-  unsigned number = (unsigned)s->slot + 1;
+  unsigned number = c->number;
   if (!p->begun) {
     p->begun = true;
     if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
-      push_close(p, number, 0);
+      nova__close(p, c, 0);
     nova__drop_inbox(c);
     stop_repeats(p, s->slot);
     c->link = NOVA__LINK_CONNECTING;
@@ -593,8 +610,15 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
   return false;
 }
 
+/* The harness's own silence, or its staying. */
+static bool time_passes(struct nova_player *p, const struct nova_step *s) {
+  p->begun = true;
+  return p->now >=
+         nova_ts_add(nova__reference(p, s).t,
+                     nova_span_value(s->duration, &p->o.profile->timers));
+}
+
 bool nova__do(struct nova_player *p, const struct nova_step *s) {
-  unsigned number = (unsigned)s->slot + 1;
   struct nova__conn *c = &p->conn[s->slot];
   switch (s->verb) {
   case NOVA_VERB_CONNECT: return do_connect(p, s);
@@ -606,18 +630,21 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_RESET:
   case NOVA_VERB_HALF_CLOSE:
     if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
-      push_close(p, number,
-                 s->verb == NOVA_VERB_CLOSE   ? 0
-                 : s->verb == NOVA_VERB_RESET ? 1
-                                              : 2);
+      nova__close(p, c,
+                  s->verb == NOVA_VERB_CLOSE   ? 0
+                  : s->verb == NOVA_VERB_RESET ? 1
+                                               : 2);
     else if (c->link == NOVA__LINK_RESET && s->verb != NOVA_VERB_HALF_CLOSE)
       c->link = NOVA__LINK_CLOSED;
     nova__name(p, s, (struct nova__moment){p->now, p->now}, NULL);
     return true;
   case NOVA_VERB_SILENT:
-  case NOVA_VERB_OPEN:
+  case NOVA_VERB_OPEN: return time_passes(p, s);
+  case NOVA_VERB_REFUSE: nova__refuse(p, s); return true;
+  case NOVA_VERB_ATTEMPTS:
   case NOVA_VERB_WAIT:
-  case NOVA_VERB_ANY_OF: break;
+  case NOVA_VERB_ANY_OF:
+  case NOVA_VERB_EACH: break;
   }
   nova_unreachable();
 }

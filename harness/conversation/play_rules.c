@@ -53,7 +53,10 @@ static void found(struct nova_player *p, const struct nova_rule *rule,
   struct nova__rule_count *count = &p->rule[place(p, rule)];
   if (count->failed++ >= TOLD)
     return;
-  struct nova_check *c = nova__check(p, rule->verifies, NOVA_VERDICT_FAIL);
+  struct nova_check *c =
+      nova__check(p, rule->verifies,
+                  rule->or_not_applicable ? NOVA_VERDICT_NOT_APPLICABLE
+                                          : NOVA_VERDICT_FAIL);
   if (c == NULL)
     return;
   c->rule = rule->id;
@@ -65,7 +68,16 @@ static void found(struct nova_player *p, const struct nova_rule *rule,
       nova_arena_printf(&p->arena, "%s; expected: %s", observed, expected);
 }
 
+/* Rules of this kind on the subject that can be judged with this profile. */
+static bool counts(const struct nova_player *p, const struct nova_rule *r,
+                   enum nova_rule_every every) {
+  return r->every == every && r->of == p->subject &&
+         (r->needs & ~p->o.hooks) == 0;
+}
+
 void nova__rules_end(struct nova_player *p) {
+  for (size_t c = 0; c < NOVA_PLAY_CONNS; c++)
+    nova__connection_over(p, &p->conn[c]);
   size_t i = 0;
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next, i++) {
     if (p->rule[i].judged == 0 || p->rule[i].failed != 0)
@@ -85,7 +97,7 @@ void nova__rules_end(struct nova_player *p) {
 static void judge_line(struct nova_player *p, int code, size_t offset,
                        struct nova_view frame, size_t entry) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (r->every != NOVA_RULE_LINE || r->of != p->subject)
+    if (!counts(p, r, NOVA_RULE_LINE) || r->longest != 0)
       continue;
     p->rule[place(p, r)].judged++;
     if (code == 0)
@@ -97,6 +109,151 @@ static void judge_line(struct nova_player *p, int code, size_t offset,
              frame.n > 160 ? "..." : "");
     found(p, r, entry, "each line is one JSON object (RFC 8259) in UTF-8",
           observed);
+  }
+}
+
+/* The length of a line, its line feed not counted. */
+static void judge_length(struct nova_player *p, uint64_t n, size_t entry) {
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (!counts(p, r, NOVA_RULE_LINE) || r->longest == 0)
+      continue;
+    p->rule[place(p, r)].judged++;
+    if (n <= r->longest)
+      continue;
+    char expected[96], observed[96];
+    snprintf(expected, sizeof expected,
+             "at most %zu bytes before the line feed", r->longest);
+    snprintf(observed, sizeof observed, "a line of %llu bytes",
+             (unsigned long long)n);
+    found(p, r, entry, expected, observed);
+  }
+}
+
+/* --- connections and answers
+ * ---------------------------------------------------- */
+
+/* The first JSON object of a connection came. */
+static void judge_first(struct nova_player *p, struct nova__conn *c,
+                        const struct nova__item *item) {
+  if (c->met)
+    return;
+  c->met = true;
+  const struct nova_msg_info *info = nova_msg_info(item->kind);
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (!counts(p, r, NOVA_RULE_CONNECTION))
+      continue;
+    bool fits = info != NULL && strcmp(info->name, r->type) == 0;
+    char expected[160], observed[320], span[32];
+    if (r->within != NULL) {
+      if (!fits)
+        continue; /* judged by what came instead */
+      nova_ts within = nova_span_value(r->within, &p->o.profile->timers);
+      nova_ts took = item->t - c->accepted;
+      p->rule[place(p, r)].judged++;
+      if (took <= within)
+        continue;
+      snprintf(expected, sizeof expected, "%s within %s of connecting", r->type,
+               nova_duration_print(within, span));
+      snprintf(observed, sizeof observed, "%s came after %s", r->type,
+               nova_duration_print(took / NOVA_MS * NOVA_MS, span));
+      found(p, r, item->entry, expected, observed);
+      continue;
+    }
+    if ((r->which == NOVA_WHICH_AGAIN) != c->again)
+      continue;
+    p->rule[place(p, r)].judged++;
+    if (fits)
+      continue;
+    snprintf(expected, sizeof expected, "%s is the first message of %s",
+             r->type, c->again ? "every new connection" : "the connection");
+    snprintf(observed, sizeof observed, "it was %.*s%s",
+             (int)(item->n > 200 ? 200 : item->n), item->text,
+             item->n > 200 ? "..." : "");
+    found(p, r, item->entry, expected, observed);
+  }
+}
+
+/* The first message never came, though there was time enough. */
+static void judge_missing(struct nova_player *p, const struct nova__conn *c) {
+  nova_ts until = c->lost != NOVA_TS_NONE ? c->lost : p->now;
+  nova_ts took = until - c->accepted;
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (!counts(p, r, NOVA_RULE_CONNECTION) || r->within == NULL ||
+        took <= nova_span_value(r->within, &p->o.profile->timers))
+      continue;
+    /* That a later connection stays without one is another's matter. */
+    const struct nova_rule *to = r;
+    for (const struct nova_rule *o = p->o.rules; c->again && o != NULL;
+         o = o->next)
+      if (counts(p, o, NOVA_RULE_CONNECTION) && o->which == NOVA_WHICH_AGAIN &&
+          strcmp(o->type, r->type) == 0)
+        to = o;
+    p->rule[place(p, to)].judged++;
+    char expected[160], observed[160], span[32];
+    snprintf(expected, sizeof expected, "%s within %s of connecting", r->type,
+             nova_duration_print(
+                 nova_span_value(r->within, &p->o.profile->timers), span));
+    snprintf(observed, sizeof observed, "nothing came for %s",
+             nova_duration_print(took / NOVA_MS * NOVA_MS, span));
+    found(p, to, p->transcript.n != 0 ? p->transcript.n - 1 : 0, expected,
+          observed);
+  }
+}
+
+void nova__connection_over(struct nova_player *p, struct nova__conn *c) {
+  if (c->number == 0 || c->link == NOVA__LINK_NONE ||
+      c->link == NOVA__LINK_CLOSED || p->o.harness != NOVA_ROLE_SERVER)
+    return;
+  const struct nova_timers *t = &p->o.profile->timers;
+  nova_ts most =
+      nova_ts_add(t->span[NOVA_TIMER_auth_timeout],
+                  nova_timers_tolerance(t, t->span[NOVA_TIMER_auth_timeout]));
+  if (nova__unfinished(c)) {
+    /* Cut off by the harness, it proves nothing unless it had waited long. */
+    if (c->lost == NOVA_TS_NONE && p->now - c->partial > most)
+      nova__judge_unfinished(p, c,
+                             p->transcript.n != 0 ? p->transcript.n - 1 : 0);
+  } else if (!c->met) {
+    judge_missing(p, c);
+  }
+  c->met = true;
+}
+
+/* Which command a command_response answers, whatever id it gives. */
+static void judge_answer(struct nova_player *p, struct nova__item *item,
+                         const struct nova_msg *msg) {
+  struct nova_json_value id =
+      nova_json_get(msg->whole, nova_view_of("command_id"));
+  struct nova__order *oldest = NULL, *named = NULL;
+  for (size_t i = 0; i < p->orders; i++) {
+    struct nova__order *o = &p->order[i];
+    struct nova_json_value own = {NOVA_JSON_STRING, nova_view_of(o->json)};
+    if (named == NULL && id.type == NOVA_JSON_STRING &&
+        nova_json_equal(own, id))
+      named = o;
+    if (oldest == NULL && !o->answered)
+      oldest = o;
+  }
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    /* Without a command in this conversation it may answer one of before; an id
+     * that is no string is judged with the message. */
+    if (!counts(p, r, NOVA_RULE_ANSWER) || p->orders == 0 ||
+        id.type != NOVA_JSON_STRING)
+      continue;
+    p->rule[place(p, r)].judged++;
+    if (named != NULL)
+      continue;
+    char observed[320];
+    snprintf(observed, sizeof observed, "command_id was %.*s%s",
+             (int)(id.text.n > 200 ? 200 : id.text.n), id.text.p,
+             id.text.n > 200 ? "..." : "");
+    found(p, r, item->entry, "the command_id of a command that was sent",
+          observed);
+  }
+  struct nova__order *o = named != NULL ? named : oldest;
+  if (o != NULL) {
+    o->answered = true;
+    item->answers = o->json;
   }
 }
 
@@ -122,8 +279,7 @@ static void judge_message(struct nova_player *p, struct nova__item *item,
     return;
   struct nova_scope scope = nova__scope(p);
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (r->every != NOVA_RULE_MESSAGE || r->of != p->subject ||
-        strcmp(r->type, info->name) != 0)
+    if (!counts(p, r, NOVA_RULE_MESSAGE) || strcmp(r->type, info->name) != 0)
       continue;
     p->rule[place(p, r)].judged++;
     for (const struct nova_pattern *c = r->message->child; c != NULL;
@@ -171,6 +327,7 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
   if (frame.n != 0)
     memcpy(item->text, frame.p, frame.n);
   item->text[frame.n] = '\0';
+  judge_length(p, frame.n, entry);
   struct nova_msg msg;
   int err = nova_msg_decode(p->json, item->text, item->n, &msg);
   /* White space around the object is no defect, a CR before the line feed an
@@ -200,22 +357,34 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
                  : msg.type.type == NOVA_JSON_STRING
                      ? nova_msg_infer_name(&msg, sender)
                      : nova_msg_infer(&msg, sender);
+    /* Only an auth tells a key, whatever it calls itself. */
+    if (item->kind == NOVA_MSG_UNKNOWN && sender == NOVA_SENDER_DEVICE &&
+        nova_json_get(msg.whole, nova_view_of("device_key")).type !=
+            NOVA_JSON_NONE)
+      item->kind = NOVA_MSG_AUTH;
+    judge_first(p, c, item);
     judge_message(p, item, &msg);
-    if (item->kind == NOVA_MSG_AUTH_RESULT &&
+    if (p->subject == NOVA_ROLE_DEVICE &&
+        item->kind == NOVA_MSG_COMMAND_RESPONSE)
+      judge_answer(p, item, &msg);
+    if (p->subject == NOVA_ROLE_SERVER && item->kind == NOVA_MSG_AUTH_RESULT &&
         nova_json_string_is(nova_json_get(msg.whole, nova_view_of("result")),
                             nova_view_of("success")))
       c->authenticated = true;
   }
+  /* What is no JSON object says nothing of which message came first. */
+  if (item->bad && !item->empty)
+    c->met = true;
+  nova__serve_line(p, c, item);
   keep(c, item);
 }
 
-void nova__received(struct nova_player *p, unsigned connection,
+void nova__received(struct nova_player *p, struct nova__conn *c,
                     const struct nova_event *e, size_t entry) {
-  struct nova__conn *c = &p->conn[connection - 1];
   if (!c->framing)
     return;
   size_t at = 0;
-  while (at < e->bytes.n && !p->no_memory) {
+  while (at < e->bytes.n && !p->no_memory && c->framing) {
     size_t used = 0;
     struct nova_line_out out;
     int got =
@@ -232,7 +401,9 @@ void nova__received(struct nova_player *p, unsigned connection,
       snprintf(text, sizeof text,
                "a line of %llu bytes came, longer than the 128 KB of the guide",
                (unsigned long long)out.length);
-      nova__note(p, NOVA_ENTRY_NOTE, connection, text, strlen(text));
+      nova__note(p, NOVA_ENTRY_NOTE, c->number, text, strlen(text));
+      judge_length(p, out.length, entry);
+      c->met = true;
     } else {
       break;
     }
@@ -246,7 +417,7 @@ void nova__received(struct nova_player *p, unsigned connection,
 static void judge_rest(struct nova_player *p, const struct nova__conn *c,
                        size_t entry, const char *observed) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (r->every != NOVA_RULE_STREAM || r->of != p->subject)
+    if (!counts(p, r, NOVA_RULE_STREAM))
       continue;
     p->rule[place(p, r)].judged++;
     if (observed == NULL)
@@ -261,9 +432,8 @@ static void judge_rest(struct nova_player *p, const struct nova__conn *c,
   }
 }
 
-void nova__stream_ended(struct nova_player *p, unsigned connection,
+void nova__stream_ended(struct nova_player *p, struct nova__conn *c,
                         size_t entry) {
-  const struct nova__conn *c = &p->conn[connection - 1];
   if (c->framing)
     judge_rest(p, c, entry,
                nova_line_pending(&c->line) != 0 ? "the connection was closed"
@@ -274,7 +444,7 @@ bool nova__unfinished(const struct nova__conn *c) {
   return c->framing && nova_line_pending(&c->line) != 0;
 }
 
-void nova__judge_unfinished(struct nova_player *p, unsigned connection,
+void nova__judge_unfinished(struct nova_player *p, struct nova__conn *c,
                             size_t entry) {
-  judge_rest(p, &p->conn[connection - 1], entry, "a line stayed unfinished");
+  judge_rest(p, c, entry, "a line stayed unfinished");
 }

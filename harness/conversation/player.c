@@ -37,10 +37,16 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   p->queue_tail = &p->queue;
   p->lost_at = p->hazard_at = p->job_keep = NOVA_TS_NONE;
   p->step = o->script->steps;
-  for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
+  for (size_t i = 0; i < NOVA_PLAY_CONNS; i++) {
     p->conn[i].tail = &p->conn[i].inbox;
     p->conn[i].lost = p->conn[i].partial = NOVA_TS_NONE;
+    if (i < NOVA_CONNECTIONS && o->harness == NOVA_ROLE_DEVICE)
+      p->conn[i].number = (unsigned)i + 1;
   }
+  /* A harness that is the server sends commands itself. */
+  if (o->harness == NOVA_ROLE_SERVER)
+    p->o.hooks |= 1u << NOVA_HOOK_SEND_COMMAND;
+  p->o.hooks |= nova_profile_declared(o->profile);
   nova_buf_init(&p->sending.bytes, o->mem, 32u << 20);
   size_t rules = 1;
   for (const struct nova_rule *r = o->rules; r != NULL; r = r->next)
@@ -60,7 +66,7 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
 void nova_player_free(struct nova_player *p) {
   if (p == NULL)
     return;
-  for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
+  for (size_t i = 0; i < NOVA_PLAY_CONNS; i++) {
     nova__drop_inbox(&p->conn[i]);
     if (p->conn[i].framing)
       nova_line_free(&p->conn[i].line);
@@ -82,6 +88,13 @@ void nova_player_free(struct nova_player *p) {
 /* --- what the files share
  * -----------------------------------------------------
  */
+
+struct nova__conn *nova__conn(struct nova_player *p, unsigned number) {
+  for (size_t i = 0; number != 0 && i < NOVA_PLAY_CONNS; i++)
+    if (p->conn[i].number == number)
+      return &p->conn[i];
+  return NULL;
+}
 
 bool nova__by_harness(const struct nova_player *p, const struct nova_step *s) {
   return s->actor == (p->o.harness == NOVA_ROLE_DEVICE ? NOVA_ACTOR_DEVICE
@@ -185,6 +198,8 @@ static void leave_steps(struct nova_player *p, const struct nova_step *s,
   for (; s != NULL; s = s->next) {
     leave_open(p, &s->verifies, s, as);
     leave_open(p, &s->early, s, as);
+    leave_open(p, &s->missing, s, as);
+    leave_open(p, &s->awaits, s, as);
     for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
       leave_steps(p, b->steps, as);
   }
@@ -243,6 +258,8 @@ static bool lookup(void *user, const char *name, struct nova_buf *out) {
     return quoted(out, p->other.id);
   if (strcmp(name, "other.key") == 0)
     return quoted(out, p->other.key);
+  if (nova__declared(p, name, out))
+    return true;
   size_t n = strcspn(name, ".");
   char head[64];
   snprintf(head, sizeof head, "%.*s", (int)n, name);
@@ -277,8 +294,10 @@ struct nova_scope nova__scope(struct nova_player *p) {
 
 static void next_step(struct nova_player *p) {
   p->step = p->step->next;
-  while (p->step == NULL && p->depth != 0)
-    p->step = p->back[--p->depth]->next;
+  while (p->step == NULL && p->depth != 0) {
+    const struct nova_step *back = p->back[--p->depth];
+    p->step = back->verb == NOVA_VERB_EACH ? back : back->next;
+  }
   p->begun = false;
   if (p->step == NULL)
     finish(p);
@@ -303,9 +322,6 @@ static bool lacks(struct nova_player *p, const struct nova_step *s) {
   uint32_t missing = s->needs & ~p->o.hooks;
   if (missing == 0)
     return false;
-  unsigned h = 0;
-  while ((missing & 1u << h) == 0)
-    h++;
   for (size_t i = 0; i < s->verifies.n; i++) {
     struct nova_check *c =
         nova__check(p, s->verifies.id[i], NOVA_VERDICT_NOT_TESTED);
@@ -313,8 +329,8 @@ static bool lacks(struct nova_player *p, const struct nova_step *s) {
       return true;
     c->step = s->number;
     c->line = s->line;
-    c->reason = nova_arena_printf(&p->arena, "needs hook:%s in the profile",
-                                  nova_hook_names[h]);
+    c->reason = nova_arena_printf(&p->arena, "needs %s in the profile",
+                                  nova_need_name(missing));
   }
   return true;
 }
@@ -352,8 +368,7 @@ static bool choose(struct nova_player *p, const struct nova_step *s) {
   if (worst.lost)
     p->lost_at = p->now;
   if (worst.unfinished)
-    nova__judge_unfinished(p, (unsigned)s->branches->steps->slot + 1,
-                           worst.entry);
+    nova__judge_unfinished(p, &p->conn[s->branches->steps->slot], worst.entry);
   for (size_t i = 0; i < s->verifies.n; i++) {
     struct nova_check *c = nova__check(p, s->verifies.id[i], v);
     if (c == NULL)
@@ -372,7 +387,7 @@ static bool choose(struct nova_player *p, const struct nova_step *s) {
   return false;
 }
 
-static bool wait_over(struct nova_player *p, const struct nova_step *s) {
+static bool wait_over(const struct nova_player *p, const struct nova_step *s) {
   const struct nova__named *from =
       s->from != NULL ? nova__find(p, s->from) : NULL;
   nova_ts start = from != NULL ? from->moment.t : p->begun_at;
@@ -397,7 +412,16 @@ static void advance(struct nova_player *p) {
       p->begun_at = p->now;
     }
     bool over = false;
+    nova__pongs(p);
     switch (s->verb) {
+    case NOVA_VERB_EACH:
+      if (nova__round(p, s)) {
+        enter(p, s, s->branches);
+        p->begun = false;
+        continue;
+      }
+      over = true;
+      break;
     case NOVA_VERB_ANY_OF:
       p->begun = true;
       over = choose(p, s);
@@ -405,6 +429,8 @@ static void advance(struct nova_player *p) {
     case NOVA_VERB_WAIT:
       p->begun = true;
       over = wait_over(p, s);
+      if (over)
+        nova__name(p, s, (struct nova__moment){p->now, p->now}, NULL);
       break;
     case NOVA_VERB_CONNECT:
     case NOVA_VERB_SEND:
@@ -415,6 +441,8 @@ static void advance(struct nova_player *p) {
     case NOVA_VERB_STOP:
     case NOVA_VERB_SILENT:
     case NOVA_VERB_OPEN:
+    case NOVA_VERB_ATTEMPTS:
+    case NOVA_VERB_REFUSE:
     case NOVA_VERB_HOOK:
       if (nova__by_harness(p, s) || s->verb == NOVA_VERB_HOOK) {
         over = nova__do(p, s);
@@ -456,9 +484,14 @@ static nova_ts step_deadline(struct nova_player *p) {
     }
     return first;
   }
-  if (nova__by_harness(p, s) || s->verb == NOVA_VERB_HOOK)
+  if (s->verb == NOVA_VERB_HOOK || s->verb == NOVA_VERB_EACH)
     return NOVA_TS_NONE;
-  return nova__await_deadline(p, s);
+  if (!nova__by_harness(p, s))
+    return nova__await_deadline(p, s);
+  return s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN
+             ? nova_ts_add(nova__reference(p, s).t,
+                           nova_span_value(s->duration, &p->o.profile->timers))
+             : NOVA_TS_NONE;
 }
 
 /* When something is due; NOVA_TS_NONE for never. */
@@ -524,7 +557,7 @@ bool nova_player_next_action(struct nova_player *p, nova_ts now,
   return true;
 }
 
-static void lost(struct nova_player *p, struct nova__conn *c, unsigned number,
+static void lost(struct nova_player *p, struct nova__conn *c,
                  const struct nova_event *e, size_t entry) {
   if (c->link != NOVA__LINK_OPEN && c->link != NOVA__LINK_EOF)
     return;
@@ -534,26 +567,50 @@ static void lost(struct nova_player *p, struct nova__conn *c, unsigned number,
     c->lost = e->t;
     c->lost_entry = entry;
     if (e->kind == NOVA_EVENT_EOF)
-      nova__stream_ended(p, number, entry);
+      nova__stream_ended(p, c, entry);
+    nova__connection_over(p, c);
   }
+}
+
+/* The process of the device under test is gone. */
+static void exited(struct nova_player *p, const struct nova_event *e) {
+  struct nova_entry entry = {.kind = NOVA_ENTRY_EXITED,
+                             .t = e->t,
+                             .since = e->since,
+                             .from = NOVA_ACTOR_DEVICE,
+                             .code = e->code,
+                             .bytes = e->bytes,
+                             .size = e->bytes.n};
+  if (nova_transcript_add(&p->transcript, &entry) != 0)
+    p->no_memory = true;
+  p->exited = true;
+  p->exit_code = e->code;
 }
 
 void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
   if (e->t != 0)
     expire_to(p, e->t - 1);
+  bool process = e->kind == NOVA_EVENT_JOB && p->o.harness == NOVA_ROLE_SERVER;
+  if (process && p->done)
+    exited(p, e);
   if (p->done)
     return;
   if (e->t > p->now)
     p->now = e->t;
   if (e->kind == NOVA_EVENT_JOB) {
-    nova__job_done(p, e);
+    if (process)
+      exited(p, e);
+    else
+      nova__job_done(p, e);
     advance(p);
     return;
   }
-  if (e->id == 0 || e->id > NOVA_CONNECTIONS)
+  unsigned number = e->id <= UINT32_MAX ? (unsigned)e->id : 0;
+  struct nova__conn *c = e->kind == NOVA_EVENT_ACCEPTED
+                             ? nova__accept(p, number, e)
+                             : nova__conn(p, number);
+  if (c == NULL)
     return;
-  unsigned number = (unsigned)e->id;
-  struct nova__conn *c = &p->conn[number - 1];
   enum nova_actor subject =
       p->subject == NOVA_ROLE_SERVER ? NOVA_ACTOR_SERVER : NOVA_ACTOR_DEVICE;
   struct nova_entry entry = {.t = e->t,
@@ -562,10 +619,9 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
                              .connection = number,
                              .code = e->code};
   switch (e->kind) {
+  case NOVA_EVENT_ACCEPTED: entry.kind = NOVA_ENTRY_ACCEPTED; break;
   case NOVA_EVENT_CONNECTED:
-  case NOVA_EVENT_ACCEPTED:
-    entry.kind = e->kind == NOVA_EVENT_CONNECTED ? NOVA_ENTRY_CONNECTED
-                                                 : NOVA_ENTRY_ACCEPTED;
+    entry.kind = NOVA_ENTRY_CONNECTED;
     c->link = NOVA__LINK_OPEN;
     c->moment = (struct nova__moment){e->since, e->t};
     c->asked = e->since;
@@ -593,7 +649,7 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
   case NOVA_EVENT_EOF: entry.kind = NOVA_ENTRY_EOF; break;
   case NOVA_EVENT_RESET: entry.kind = NOVA_ENTRY_RESET; break;
   case NOVA_EVENT_SENT:
-    nova__sent(p, number, e);
+    nova__sent(p, c, e);
     advance(p);
     return;
   case NOVA_EVENT_JOB: return;
@@ -606,9 +662,11 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     p->no_memory = true;
   size_t at = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   if (e->kind == NOVA_EVENT_BYTES)
-    nova__received(p, number, e, at);
+    nova__received(p, c, e, at);
   else if (e->kind == NOVA_EVENT_EOF || e->kind == NOVA_EVENT_RESET)
-    lost(p, c, number, e, at);
+    lost(p, c, e, at);
+  else if (e->kind == NOVA_EVENT_ACCEPTED && p->refusing != NULL)
+    nova__refuse(p, p->refusing);
   advance(p);
 }
 
@@ -671,25 +729,6 @@ const char *nova_player_new_key(const struct nova_player *p,
   return p->new_key;
 }
 
-const char *nova_player_waits_for(const struct nova_player *p, nova_ts *until) {
-  *until = nova_player_next_deadline(p);
-  const struct nova_step *s = p->step;
-  if (s == NULL)
-    return "done";
-  bool harness = nova__by_harness(p, s);
-  switch (s->verb) {
-  case NOVA_VERB_CONNECT: return harness ? "connecting" : "a connection";
-  case NOVA_VERB_SEND: return harness ? "sending" : "a message";
-  case NOVA_VERB_CLOSE: return harness ? "closing" : "a close";
-  case NOVA_VERB_SILENT: return "silence";
-  case NOVA_VERB_OPEN: return "the connection to stay open";
-  case NOVA_VERB_HOOK: return "a hook";
-  case NOVA_VERB_WAIT: return "time to pass";
-  case NOVA_VERB_ANY_OF: return "one of several reactions";
-  case NOVA_VERB_HALF_CLOSE:
-  case NOVA_VERB_RESET:
-  case NOVA_VERB_REPEAT:
-  case NOVA_VERB_STOP: return "sending";
-  }
-  nova_unreachable();
+bool nova_player_met(const struct nova_player *p) {
+  return p->accepted_n != 0;
 }

@@ -36,7 +36,11 @@ struct nova_player_options {
   uint64_t unix_ns;     /* Unix time at the conversation's start */
   nova_ts timing_error; /* the run's measured error so far, ns */
   uint32_t hooks;       /* bit 1 << enum nova_hook: it can be run */
-  size_t evidence;      /* the most bytes of evidence that it keeps; 0: 2 MiB */
+  nova_ts patience;     /* a device under test: how long its first connection is
+                           waited for; NONE: for ever */
+  bool again;      /* a device under test: it had connected in this run before,
+                      so that its first connection here is none */
+  size_t evidence; /* the most bytes of evidence that it keeps; 0: 2 MiB */
 };
 
 /* What the player asks for. */
@@ -67,13 +71,16 @@ void nova_player_free(struct nova_player *p);
  * on to it first, as by nova_player_expire(); 0 leaves it where the last event
  * set it, for a caller that may have events waiting which are older than now.
  * SEND is reported back as NOVA_EVENT_SENT, CONNECT as CONNECTED or REFUSED,
- * with the connection as id. */
+ * with the connection as id. A CLOSE of a connection that is gone already is to
+ * be ignored. */
 bool nova_player_next_action(struct nova_player *p, nova_ts now,
                              struct nova_action *out);
 
 /* Feeds an event; |e->id| is the connection's number (a harness that is the
  * server gives new ones, from 1), 0 for a hook. |e->t| and |e->since| count
- * from the conversation's start. */
+ * from the conversation's start. To a harness that is the server JOB says that
+ * the process of the device has ended, with all that it had started: taken as
+ * evidence even when the player is done. */
 void nova_player_feed(struct nova_player *p, const struct nova_event *e);
 
 /* The run's measured timing error of this moment, ns. Only a larger one than
@@ -119,8 +126,12 @@ nova_ts nova_player_hazard_at(const struct nova_player *p);
 const char *nova_player_new_key(const struct nova_player *p,
                                 const char **device_id);
 
-/* What it waits for now, for the operator: "waiting for the server to close",
- * and until when (NONE: no bound). */
-const char *nova_player_waits_for(const struct nova_player *p, nova_ts *until);
+/* What it does or waits for now, for a person, and until when (NONE: no bound).
+ * |out|: takes the sentence, cut at |cap| - 1. Returns |out|. */
+char *nova_player_waits_for(const struct nova_player *p, bool chinese,
+                            char *out, size_t cap, nova_ts *until);
+
+/* The device under test has connected in this conversation. */
+bool nova_player_met(const struct nova_player *p);
 
 #endif

@@ -321,6 +321,7 @@ static void declares(struct reader *r, const struct nova_node *n) {
   }
   if ((c = nova_node_get(n, "actuators")) == NULL)
     return;
+  r->p->actuators_given = true;
   if (c->kind != NOVA_NODE_MAP) {
     nova__complain(&r->l, c, "expected {name: value or [values], ...}");
     return;
@@ -344,6 +345,11 @@ static void declares(struct reader *r, const struct nova_node *n) {
     *link = a;
     link = &a->next;
   }
+}
+
+uint32_t nova_profile_declared(const struct nova_profile *p) {
+  return (p->actuators != NULL ? NOVA_NEED_ACTUATORS : 0) |
+         (p->value_keys != NULL ? NOVA_NEED_VALUE_KEYS : 0);
 }
 
 static void hooks(struct reader *r, const struct nova_node *n) {

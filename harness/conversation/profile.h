@@ -42,6 +42,7 @@ struct nova_profile {
   const char **value_keys;
   size_t value_keys_n; /* with value_keys NULL: not declared */
   struct nova_actuator *actuators;
+  bool actuators_given; /* with none: declared that there are none */
   bool client_certificates;
   const char *hook[NOVA_HOOKS]; /* the command line, NULL: not given */
   const char *expect;
@@ -62,6 +63,9 @@ struct nova_profile_source {
 
 /* The defaults: all timers of the guide, nothing else. */
 void nova_profile_init(struct nova_profile *p, struct nova_arena *arena);
+
+/* What the vendor declares, as a set of needs (NOVA_NEED_ACTUATORS, ...). */
+uint32_t nova_profile_declared(const struct nova_profile *p);
 
 /* Reads a profile over |p|. Every string lives in p->arena.
  * |file|, |text|, |n|: its name (for messages and p->folder) and text.

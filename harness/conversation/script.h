@@ -33,10 +33,20 @@ enum nova_verb {
   NOVA_VERB_SILENT, /* sends nothing (that matches) for a time; closing is fine
                      */
   NOVA_VERB_OPEN,   /* does not close for a time, whatever it sends */
+  NOVA_VERB_ATTEMPTS, /* opens at most so many connections in a time */
+  /* the server's, where the harness is it */
+  NOVA_VERB_REFUSE, /* ends every new connection from now on */
   /* neither */
   NOVA_VERB_HOOK,
   NOVA_VERB_WAIT,
   NOVA_VERB_ANY_OF,
+  NOVA_VERB_EACH, /* the steps of its one branch once for each of something */
+};
+
+/* What EACH goes through. */
+enum nova_each {
+  NOVA_EACH_ACTUATOR, /* of the profile */
+  NOVA_EACH_VALUE,    /* the actuator's example values but the last */
 };
 
 /* What the hooks of a profile are called there. */
@@ -50,6 +60,15 @@ enum nova_hook {
 };
 
 extern const char *const nova_hook_names[NOVA_HOOKS];
+
+/* What a conversation or a step needs, as bits of a set: 1 << enum nova_hook,
+ * and what a vendor declares. */
+#define NOVA_NEED_ACTUATORS  (1u << 16)
+#define NOVA_NEED_VALUE_KEYS (1u << 17)
+
+/* "hook:send_command", "declares:actuators": the lowest need of a set that is
+ * not empty. */
+const char *nova_need_name(uint32_t needs);
 
 enum nova_how { NOVA_HOW_ANY, NOVA_HOW_FIN, NOVA_HOW_RST };
 
@@ -115,6 +134,9 @@ struct nova_step {
   struct nova_span *not_after;  /* SEND: done by then, or it proves nothing */
   const char *from;             /* the step whose time counts; NULL: the one
                                    before on this connection */
+  uint32_t at_most;             /* ATTEMPTS */
+  bool after_auth;              /* REFUSE: when a line has come */
+  enum nova_each each;          /* EACH */
 
   /* what it proves */
   struct nova_ids verifies;  /* charged when it does not happen as written */
@@ -124,13 +146,17 @@ struct nova_step {
   struct nova_ids presupposes; /* where one of these failed in the run, a
                                   failure here is inconclusive */
   struct nova_ids observes;    /* noted, never a failure */
+  struct nova_ids missing;     /* SEND: charged in place of |verifies| where no
+                                  message of the kind came at all */
+  struct nova_ids awaits; /* where it does not come, these are not tested, and
+                             nothing fails */
   bool probe;  /* asks whether the subject survived what came before: if not, no
                   earlier check of the conversation counts as passed */
   bool hazard; /* sends what may crash a careless subject */
-  uint32_t needs;  /* bit 1 << enum nova_hook: skipped where one is not given */
+  uint32_t needs;  /* a set of needs: skipped where one is not given */
   uint32_t unless; /* likewise: skipped where one is given */
 
-  /* ANY_OF */
+  /* ANY_OF, EACH */
   struct nova_branch *branches;
 
   struct nova_step *next;
@@ -161,7 +187,8 @@ struct nova_script {
                             one credential only */
   unsigned connections;  /* open at once at most */
   const char *connection[NOVA_CONNECTIONS];
-  uint32_t needs; /* hooks, as in nova_step */
+  uint32_t needs; /* as in nova_step */
+  bool no_pongs;  /* a harness that is the server answers no ping by itself */
   bool last;      /* changes the platform for good: after all else */
   bool hazard;    /* one of its steps is */
   struct nova_step *steps;
@@ -175,20 +202,33 @@ struct nova_script {
  */
 
 enum nova_rule_every {
-  NOVA_RULE_LINE,    /* framing and JSON of each line */
-  NOVA_RULE_MESSAGE, /* a message of |type| against |message| */
-  NOVA_RULE_STREAM,  /* what is left when the stream ends */
+  NOVA_RULE_LINE,       /* framing and JSON of each line, or its length */
+  NOVA_RULE_MESSAGE,    /* a message of |type| against |message| */
+  NOVA_RULE_STREAM,     /* what is left when the stream ends */
+  NOVA_RULE_CONNECTION, /* the first message of a connection, or when it came */
+  NOVA_RULE_ANSWER,     /* the command_id of a command_response */
+};
+
+enum nova_rule_which {
+  NOVA_WHICH_ANY,
+  NOVA_WHICH_FIRST, /* the subject's first connection */
+  NOVA_WHICH_AGAIN, /* every later one */
 };
 
 struct nova_rule {
   const char *id;
   const char *file;
   unsigned line, column;
-  struct nova_text title;
-  enum nova_role of; /* whose messages */
+  struct nova_text title, why, mend; /* the latter two may be NULL */
+  enum nova_role of;                 /* whose messages */
   enum nova_rule_every every;
-  const char *type;             /* MESSAGE */
+  const char *type;             /* MESSAGE, CONNECTION, ANSWER */
   struct nova_pattern *message; /* MESSAGE: object of fields */
+  size_t longest;               /* LINE: bytes before the line feed, 0: any */
+  enum nova_rule_which which;   /* CONNECTION */
+  struct nova_span *within;     /* CONNECTION: how late the message may come */
+  uint32_t needs;               /* judged only where these are given */
+  bool or_not_applicable; /* what does not fit is not applicable, no failure */
   const char *verifies;
   struct nova_rule *next;
 };

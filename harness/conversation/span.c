@@ -2,12 +2,14 @@
 
 #include "base/error.h"
 
-/* A sum of terms; a term is factor * base, with or without the tolerance. */
+/* A sum of terms; a term is factor * base, with or without the tolerance, or
+ * the smaller of two. */
 struct nova_span {
   enum nova_timer timer; /* NOVA_TIMERS: |fixed| is the base */
   nova_ts fixed;
   uint64_t milli; /* the factor in thousandths */
   bool late;
+  struct nova_span *or_less; /* $least(): this one where it is smaller */
   struct nova_span *next;
 };
 
@@ -56,6 +58,7 @@ struct cursor {
   size_t at;
   const char *why;
   struct nova_arena *arena;
+  unsigned depth; /* of $least() in this span */
 };
 
 static void blanks(struct cursor *c) {
@@ -104,7 +107,37 @@ static bool factor(struct nova_view w, uint64_t *milli) {
   return true;
 }
 
-/* $timer, $late($timer), $late(2 * $timer), 10s; each after "F *". */
+static bool term(struct cursor *c, struct nova_span *s);
+
+/* "(A, B)" of $least; |s| is the term that becomes the smaller one. */
+static bool least(struct cursor *c, struct nova_span *s) {
+  static const char expected[] =
+      "expected $least(SPAN, SPAN), neither nested nor multiplied";
+  struct nova_span *other = NOVA_NEW(c->arena, struct nova_span);
+  bool plain = s->milli == 1000 && !s->late;
+  if (!plain || other == NULL || !eat(c, '(')) {
+    c->why = expected;
+    return false;
+  }
+  if (!term(c, s))
+    return false;
+  if (!eat(c, ',')) {
+    c->why = expected;
+    return false;
+  }
+  if (!term(c, other))
+    return false;
+  if (s->late || s->or_less != NULL || other->late || other->or_less != NULL ||
+      !eat(c, ')')) {
+    c->why = expected;
+    return false;
+  }
+  s->or_less = other;
+  return true;
+}
+
+/* $timer, $late($timer), $late(2 * $timer), 10s; each after "F *"; and
+ * $least(A, B). Recursion ends with the second function. */
 static bool term(struct cursor *c, struct nova_span *s) {
   blanks(c);
   s->timer = NOVA_TIMERS;
@@ -149,6 +182,8 @@ static bool term(struct cursor *c, struct nova_span *s) {
     }
     return true;
   }
+  if (nova_view_is(w, "least") && c->depth++ < 2)
+    return least(c, s);
   s->timer = nova_timer_find(w);
   if (s->timer == NOVA_TIMERS) {
     c->at = first;
@@ -182,13 +217,26 @@ struct nova_span *nova_span_read(struct nova_arena *arena,
   return first;
 }
 
-static nova_ts base_value(const struct nova_span *s,
-                          const struct nova_timers *t) {
+static nova_ts one_value(const struct nova_span *s,
+                         const struct nova_timers *t) {
   nova_ts v = s->timer == NOVA_TIMERS ? s->fixed : t->span[s->timer];
   if (v == NOVA_TS_NONE)
     return v;
   /* At most ten years times 1e6: divide first where the product is large. */
   return v > UINT64_MAX / s->milli ? v / 1000 * s->milli : v * s->milli / 1000;
+}
+
+static nova_ts base_value(const struct nova_span *s,
+                          const struct nova_timers *t) {
+  nova_ts v = one_value(s, t);
+  return s->or_less != NULL ? nova_ts_min(v, one_value(s->or_less, t)) : v;
+}
+
+bool nova_span_uses(const struct nova_span *s, enum nova_timer timer) {
+  for (; s != NULL; s = s->next)
+    if (s->timer == timer || (s->or_less != NULL && s->or_less->timer == timer))
+      return true;
+  return false;
 }
 
 nova_ts nova_span_slack(const struct nova_span *s,

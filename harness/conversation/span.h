@@ -43,6 +43,9 @@ struct nova_span *nova_span_read(struct nova_arena *arena,
 /* Its value with these timers; NOVA_TS_NONE where a timer in it is "never". */
 nova_ts nova_span_value(const struct nova_span *s, const struct nova_timers *t);
 
+/* Whether |timer| is part of it. */
+bool nova_span_uses(const struct nova_span *s, enum nova_timer timer);
+
 /* The part of the value that $late() added. */
 nova_ts nova_span_slack(const struct nova_span *s, const struct nova_timers *t);
 

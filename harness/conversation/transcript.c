@@ -5,8 +5,9 @@
 #define ENTRIES_LEAST 256
 
 const char *const nova_entry_names[] = {
-    "connecting", "connected", "refused", "accepted", "sent", "received",
-    "closed",     "reset",     "close",   "hook",     "note", "lag"};
+    "connecting", "connected", "refused", "accepted", "sent",
+    "received",   "closed",    "reset",   "close",    "hook",
+    "note",       "lag",       "exited"};
 
 void nova_transcript_init(struct nova_transcript *t, const struct nova_mem *mem,
                           size_t max) {

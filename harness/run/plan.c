@@ -55,11 +55,14 @@ static nova_ts steps_estimate(const struct nova_step *s,
         v = nova_ts_min(v, steps_estimate(b->steps, t));
       break;
     }
+    case NOVA_VERB_ATTEMPTS: v = nova_span_value(s->duration, t); break;
     case NOVA_VERB_HOOK: v = NOVA_SEC; break;
+    case NOVA_VERB_EACH:
     case NOVA_VERB_CONNECT:
     case NOVA_VERB_SEND:
     case NOVA_VERB_HALF_CLOSE:
     case NOVA_VERB_RESET:
+    case NOVA_VERB_REFUSE:
     case NOVA_VERB_REPEAT:
     case NOVA_VERB_STOP: break;
     }

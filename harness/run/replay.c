@@ -69,6 +69,7 @@ static struct moment *moments(const struct nova_mem *mem,
     case NOVA_ENTRY_EOF:
     case NOVA_ENTRY_RESET:
     case NOVA_ENTRY_HOOK:
+    case NOVA_ENTRY_EXITED:
     case NOVA_ENTRY_LAG: break;
     case NOVA_ENTRY_CONNECTING:
     case NOVA_ENTRY_CLOSED:
@@ -91,6 +92,7 @@ static enum nova_event_kind event_of(enum nova_entry_kind kind) {
   case NOVA_ENTRY_EOF: return NOVA_EVENT_EOF;
   case NOVA_ENTRY_RESET: return NOVA_EVENT_RESET;
   case NOVA_ENTRY_HOOK:
+  case NOVA_ENTRY_EXITED:
   case NOVA_ENTRY_CONNECTING:
   case NOVA_ENTRY_CLOSED:
   case NOVA_ENTRY_NOTE:

@@ -60,12 +60,12 @@ static const struct {
      "x.yaml:3:12: unknown transport \"udp\"\n"},
     {HEAD "- nobody: send\n",
      "x.yaml:6:3: who acts? expected one of device, server, platform, wait, "
-     "any_of, play\n"},
+     "any_of, each, play\n"},
     {HEAD "- server: connect\n",
      "x.yaml:6:11: the device connects, never the server\n"},
     {HEAD "- device: dance\n",
      "x.yaml:6:11: expected connect, send, close, half_close, reset, repeat, "
-     "stop, silent or open\n"},
+     "stop, silent, open, attempts or refuse\n"},
     {HEAD "- device: send\n",
      "x.yaml:6:3: what is sent? expected message, messages or raw\n"},
     {HEAD "- device: send\n  message: {type: ping}\n  raw: x\n",
@@ -117,8 +117,9 @@ static const struct {
     {HEAD "- server: close\n  verifies: [S-1]\n  probe: perhaps\n",
      "x.yaml:8:10: expected true or false\n"},
     {HEAD "- server: close\n  verifies: [S-1]\n  needs: [hook:dance]\n",
-     "x.yaml:8:11: expected hook:NAME with a hook of the profile, not "
-     "\"hook:dance\"\n"},
+     "x.yaml:8:11: expected hook:NAME with a hook of the profile, "
+     "declares:actuators or "
+     "declares:value_keys, not \"hook:dance\"\n"},
     {"rules:\n- {rule: r, of: server, every: line, verifies: D-1}\n",
      "x.yaml:2:48: D-1 does not bind the server\n"},
     {"rules:\n- {rule: r, of: server, every: hour, verifies: S-1}\n",
