@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bytes data[head] to data[head + len - 1]; grows by doubling, never beyond
  * |max|. Fields are read-only for users. */
 struct nova_buf {
@@ -50,11 +54,16 @@ void nova_buf_clear(struct nova_buf *b);
 
 /* The content; valid until the next call that changes the buffer. */
 static inline struct nova_view nova_buf_view(const struct nova_buf *b) {
-  return (struct nova_view){b->data != NULL ? b->data + b->head : NULL, b->len};
+  struct nova_view v = {b->data != NULL ? b->data + b->head : NULL, b->len};
+  return v;
 }
 
 /* The content with a NUL behind it (which does not count), NULL without memory
  * or room for the NUL. */
 const char *nova_buf_cstr(struct nova_buf *b);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

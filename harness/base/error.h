@@ -4,6 +4,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* 0 is success in every function that returns a status; every error is
  * negative and one of these. */
 enum nova_error {
@@ -37,5 +41,9 @@ const char *nova_error_text(int code);
 
 /* Who is at fault. */
 enum nova_error_class nova_error_class(int code);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* An allocator. |realloc| behaves as the C library's: NULL for |p| allocates,
  * NULL in return leaves |p| as it was. |free| takes NULL. |user| is passed
  * through. */
@@ -22,5 +26,9 @@ void *nova_mem_alloc(const struct nova_mem *mem, size_t n);
 void *nova_mem_zalloc(const struct nova_mem *mem, size_t n);
 void *nova_mem_realloc(const struct nova_mem *mem, void *p, size_t n);
 void nova_mem_free(const struct nova_mem *mem, void *p);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct nova_rng {
   uint64_t s;
 };
@@ -23,5 +27,9 @@ uint64_t nova_rng_next(struct nova_rng *r);
 
 /* A number from 0 to n - 1; 0 for n = 0. */
 uint64_t nova_rng_below(struct nova_rng *r, uint64_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

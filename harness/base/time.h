@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A point in time or a span, in nanoseconds. A point counts from an origin
  * that the caller chose (the start of the run); it never runs backwards. */
 typedef uint64_t nova_ts;
@@ -40,5 +44,9 @@ int nova_duration_parse(const char *s, size_t n, nova_ts *out);
 /* Writes |t| for a person: "250 ms", "10 s", "180.2 s", "never" for NONE.
  * |buf| takes at least 32 bytes and is always NUL-terminated. Returns |buf|. */
 char *nova_duration_print(nova_ts t, char buf[32]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The bytes p[0] to p[n - 1]; p may be NULL when n is 0. Valid as long as the
  * owner keeps the bytes, which the function that hands a view out states. */
 struct nova_view {
@@ -15,7 +19,8 @@ struct nova_view {
 
 /* The view of a NUL-terminated string; NULL gives the empty view. */
 static inline struct nova_view nova_view_of(const char *s) {
-  return (struct nova_view){s, s != NULL ? strlen(s) : 0};
+  struct nova_view v = {s, s != NULL ? strlen(s) : 0};
+  return v;
 }
 
 static inline bool nova_view_eq(struct nova_view a, struct nova_view b) {
@@ -25,5 +30,9 @@ static inline bool nova_view_eq(struct nova_view a, struct nova_view b) {
 static inline bool nova_view_is(struct nova_view a, const char *s) {
   return nova_view_eq(a, nova_view_of(s));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

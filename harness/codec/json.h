@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Containers inside containers: "[[1]]" has depth 2. */
 #define NOVA_JSON_DEPTH 64
 
@@ -109,5 +113,9 @@ bool nova_json_double(struct nova_json_value v, double *out);
  * Takes 8 KB of stack and about 100 bytes for each level of nesting, which the
  * |max_depth| of the check limits. */
 bool nova_json_equal(struct nova_json_value a, struct nova_json_value b);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

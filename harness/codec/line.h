@@ -19,6 +19,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bytes before the line feed. The guide leaves open whether its 128 KB count
  * the line feed; the harness takes the lenient reading (see
  * specs/ambiguities.yaml, TCP-FRAME-08). */
@@ -74,5 +78,9 @@ uint64_t nova_line_pending(const struct nova_line *l);
 /* The unfinished line as far as it is kept (at most the limit; empty while an
  * oversized line is skipped). Valid until the next call. */
 struct nova_view nova_line_held(const struct nova_line *l);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "codec/json.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A string field: the characters between the quotation marks as they stand in
  * the frame. |escaped|: they hold a backslash and are to be read with
  * nova_string_copy(); otherwise |raw| is the string itself. */
@@ -131,6 +135,28 @@ struct nova_msg {
   struct nova_defect defect[NOVA_MSG_FIELDS + 1];
 };
 
+/* The rows of message.def, a message before its fields. */
+enum nova__row {
+#define NOVA_MSG(KIND, name, sender, section) NOVA__ROW_##KIND,
+#define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
+  NOVA__ROW_##KIND##_##field,
+#include "codec/message.def"
+#undef NOVA_MSG
+#undef NOVA_FIELD
+  NOVA__ROWS
+};
+
+/* The index of a field, as in nova_msg_info()->field and nova_msg.value:
+ * NOVA_INDEX(COMMAND, params) is 4. A constant. */
+#define NOVA_INDEX(KIND, field)                                                \
+  (NOVA__ROW_##KIND##_##field - NOVA__ROW_##KIND - 1)
+
+/* Its bit in nova_msg.present. */
+#define NOVA_PRESENT(KIND, field) (1U << NOVA_INDEX(KIND, field))
+
+/* nova_msg.present of a message that is encoded with all its fields. */
+#define NOVA_PRESENT_ALL ((1U << NOVA_MSG_FIELDS) - 1U)
+
 /* Decodes one frame (a line without its line feed), strictly, in one pass and
  * without allocation. Every defect is listed, so that a caller can charge each
  * to its own requirement; unknown members are counted and otherwise ignored.
@@ -200,7 +226,12 @@ bool nova_string_is(struct nova_string s, struct nova_view utf8);
 
 /* A string field made of plain UTF-8. */
 static inline struct nova_string nova_string_of(const char *s) {
-  return (struct nova_string){{s, s != NULL ? strlen(s) : 0}, false};
+  struct nova_string string = {nova_view_of(s), false};
+  return string;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

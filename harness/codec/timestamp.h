@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A time is plausible from 2000-01-01 up to, not including, 2100-01-01 UTC. */
 #define NOVA_TIME_FIRST INT64_C(946684800)
 #define NOVA_TIME_END   INT64_C(4102444800)
@@ -57,5 +61,9 @@ static inline uint64_t nova_time_distance(int64_t a, int64_t b) {
 static inline bool nova_time_near(int64_t t, int64_t now, uint64_t tolerance) {
   return nova_time_distance(t, now) <= tolerance;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
