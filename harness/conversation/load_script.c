@@ -258,8 +258,11 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
                                                          : NOVA_ROLE_DEVICE] =
             false;
     }
+    /* What any_of itself charges is the side's whose reactions it lists. */
+    enum nova_actor reacts =
+        s->verb == NOVA_VERB_ANY_OF ? s->branches->steps->actor : s->actor;
     enum nova_role judged =
-        s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE : NOVA_ROLE_SERVER;
+        reacts == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE : NOVA_ROLE_SERVER;
     /* That it is accepted is the server's part of a connect: a harness that is
      * the server has nothing to judge there. */
     if (s->verb == NOVA_VERB_CONNECT && s->verifies.n != 0 &&
