@@ -9,7 +9,7 @@ while IFS= read -r name; do
   lines=$(wc -l <"$name")
   [ "$lines" -le 1000 ] || complain "$name:$lines: more than 1000 lines"
 done < <(files 'harness/*.[ch]' 'tests/*.[ch]' 'tests/*.py' 'tests/*.sh' \
-  'bench/*.[ch]' 'tools/*' 'fuzz/*.[ch]')
+  'bench/*.[ch]' 'tools/*' 'fuzz/*.[ch]' 'examples/*.[ch]')
 
 # harness/codec/json.h: NOVA_CODEC_JSON_H.
 while IFS= read -r name; do

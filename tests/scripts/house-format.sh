@@ -10,7 +10,7 @@ fi
 . "$(dirname "$0")/house.sh"
 
 mapfile -t sources < <(files 'harness/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' \
-  'bench/*.cpp' 'tools/*.[ch]' 'fuzz/*.[ch]')
+  'bench/*.cpp' 'tools/*.[ch]' 'fuzz/*.[ch]' 'examples/*.[ch]')
 if $fix; then
   exec clang-format -i "${sources[@]}"
 fi
