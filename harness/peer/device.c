@@ -24,7 +24,7 @@ static struct nova__device_post *pop(struct nova__device_posts *q) {
 static void drop_all(struct nova_device *d, struct nova__device_posts *q) {
   struct nova__device_post *post;
   while ((post = pop(q)) != NULL)
-    if (post != &d->end && post != &d->connect)
+    if (post != &d->end && post != &d->connect && post != &d->exit)
       nova_mem_free(d->mem, post);
 }
 
@@ -47,35 +47,109 @@ static void deliver_late(struct nova_device *d) {
     d->timer[NOVA__DEVICE_LATE] = d->late.head->when;
 }
 
-void nova__device_post(struct nova_device *d, const char *p, size_t n,
-                       const struct nova__device_how *how) {
-  if (!nova__device_is_open(d->state))
-    return;
+static struct nova__device_post *new_post(struct nova_device *d, const char *p,
+                                          size_t n) {
   struct nova__device_post *post =
       n <= NOVA_DEVICE_UNSENT_MAX - d->unsent
           ? nova_mem_alloc(d->mem, sizeof *post + n)
           : NULL;
   if (post == NULL) {
-    nova__device_leave(d, NOVA_DEVICE_RESET, NOVA__DEVICE_LEFT);
-    return;
+    nova__device_give_up(d);
+    return NULL;
   }
   *post = (struct nova__device_post){
       .kind = NOVA_DEVICE_SEND, .n = n, .bytes = (char *)(post + 1)};
   memcpy(post->bytes, p, n);
   d->unsent += n;
-  if (how->late > 0) {
-    post->when = nova_ts_add(d->now, how->late);
-    push_late(d, post);
+  return post;
+}
+
+static void post(struct nova_device *d, const char *p, size_t n, nova_ts late) {
+  struct nova__device_post *new = new_post(d, p, n);
+  if (new == NULL)
+    return;
+  if (late > 0) {
+    new->when = nova_ts_add(d->now, late);
+    push_late(d, new);
   } else {
-    push(&d->queue, post);
+    push(&d->queue, new);
   }
+}
+
+/* D_LAST_ONLY, V_D_REVERSED: an answer waits for those that may follow. */
+static void hold(struct nova_device *d, const char *p, size_t n) {
+  struct nova__device_post *new = new_post(d, p, n);
+  if (new == NULL)
+    return;
+  if (NOVA__DEVICE_HAS(d, D_LAST_ONLY))
+    drop_all(d, &d->held);
+  new->next = d->held.head;
+  d->held.head = new;
+  if (d->held.tail == NULL)
+    d->held.tail = new;
+  if (d->timer[NOVA__DEVICE_HELD] == NOVA_TS_NONE)
+    nova__device_set(d, NOVA__DEVICE_HELD, NOVA__DEVICE_EXTRA_AFTER);
+}
+
+static void let_go(struct nova_device *d) {
+  struct nova__device_post *held;
+  while ((held = pop(&d->held)) != NULL)
+    push(&d->queue, held);
+}
+
+/* V_D_GATHERED */
+static void let_out(struct nova_device *d) {
+  struct nova_view v = nova_buf_view(&d->gathered);
+  if (v.n > 0)
+    post(d, v.p, v.n, 0);
+  nova_buf_clear(&d->gathered);
+}
+
+static void gather(struct nova_device *d, const char *p, size_t n) {
+  if (nova_buf_append(&d->gathered, p, n) != 0)
+    nova__device_give_up(d);
+  else if (d->timer[NOVA__DEVICE_GATHER] == NOVA_TS_NONE)
+    nova__device_set(d, NOVA__DEVICE_GATHER, NOVA__DEVICE_GATHERS_FOR);
+}
+
+static void on_own_message(struct nova_device *d) {
+  if (NOVA__DEVICE_HAS(d, D_IDLE_OWN_SENDS))
+    nova__device_set(d, NOVA__DEVICE_IDLE, nova__device_idle_span(d));
+  if (NOVA__DEVICE_HAS(d, D_PING_WHEN_QUIET) && d->kind != NOVA_MSG_PING)
+    nova__device_set(d, NOVA__DEVICE_PING, nova__device_ping_span(d));
+}
+
+void nova__device_post(struct nova_device *d, const char *p, size_t n,
+                       nova_ts late) {
+  unsigned connection = d->connections;
+  bool answers = d->kind == NOVA_MSG_COMMAND_RESPONSE;
+  if (!nova__device_is_open(d->state))
+    return;
+  if (d->state == NOVA__DEVICE_SERVED)
+    on_own_message(d);
+  if (answers &&
+      (NOVA__DEVICE_HAS(d, D_LAST_ONLY) || NOVA__DEVICE_HAS(d, V_D_REVERSED))) {
+    hold(d, p, n);
+    return;
+  }
+  if (NOVA__DEVICE_HAS(d, V_D_GATHERED) && d->state == NOVA__DEVICE_SERVED) {
+    gather(d, p, n);
+    return;
+  }
+  while (NOVA__DEVICE_HAS(d, V_D_BYTES) && n > 1 &&
+         nova__device_is_open(d->state) && d->connections == connection) {
+    post(d, p++, 1, late);
+    n--;
+  }
+  if (nova__device_is_open(d->state))
+    post(d, p, n, late);
 }
 
 /* --- states ----------------------------------------------------------------
  */
 
-static void set(struct nova_device *d, enum nova__device_timer t,
-                nova_ts span) {
+void nova__device_set(struct nova_device *d, enum nova__device_timer t,
+                      nova_ts span) {
   d->timer[t] = nova_ts_add(d->now, span);
 }
 
@@ -84,18 +158,42 @@ static void stop_timers(struct nova_device *d) {
     d->timer[i] = NOVA_TS_NONE;
 }
 
-void nova__device_start_idle(struct nova_device *d) {
-  set(d, NOVA__DEVICE_IDLE, d->options.idle_timeout);
+static void enter_waiting(struct nova_device *d) {
+  d->pings = 0;
+  d->began = d->owes_line_feed = d->loses_next = false;
+  nova_buf_clear(&d->backlog);
+  nova_buf_clear(&d->status_text);
+  nova__device_set(d, NOVA__DEVICE_AUTH, nova__device_auth_wait(d));
+  if (NOVA__DEVICE_HAS(d, D_PING_BEFORE_RESULT) ||
+      (NOVA__DEVICE_HAS(d, D_DATA_TIMER_RUNS_ON) && d->connections > 1))
+    nova__device_set(d, NOVA__DEVICE_EXTRA, NOVA__DEVICE_EXTRA_AFTER);
+  if (NOVA__DEVICE_HAS(d, D_AUTH_TWICE))
+    nova__device_set(d, NOVA__DEVICE_EXTRA, NOVA__DEVICE_AGAIN_AFTER);
 }
 
 static void enter_served(struct nova_device *d) {
+  const struct nova_device_options *o = &d->options;
+  bool history = NOVA__DEVICE_HAS(d, D_HISTORY_140000) ||
+                 NOVA__DEVICE_HAS(d, D_HISTORY_131073) ||
+                 NOVA__DEVICE_HAS(d, V_D_HISTORY);
   d->served_since = d->now;
-  nova__device_start_idle(d);
-  set(d, NOVA__DEVICE_PING, d->options.heartbeat);
-  if (d->options.report_interval != NOVA_TS_NONE)
-    set(d, NOVA__DEVICE_STATUS, d->options.first_status);
-  if (d->options.data_interval != NOVA_TS_NONE)
-    set(d, NOVA__DEVICE_DATA, d->options.first_data);
+  d->authenticated = true;
+  nova__device_set(d, NOVA__DEVICE_IDLE, nova__device_idle_span(d));
+  nova__device_set(d, NOVA__DEVICE_PING, nova__device_ping_span(d));
+  if (o->report_interval != NOVA_TS_NONE && !NOVA__DEVICE_HAS(d, V_D_NO_STATUS))
+    nova__device_set(d, NOVA__DEVICE_STATUS, o->first_status);
+  if (o->data_interval != NOVA_TS_NONE && !NOVA__DEVICE_HAS(d, V_D_NO_DATA))
+    nova__device_set(d, NOVA__DEVICE_DATA, o->first_data);
+  if (history)
+    nova__device_set(d, NOVA__DEVICE_EXTRA, NOVA__DEVICE_HISTORY_AFTER);
+  if (NOVA__DEVICE_HAS(d, V_D_HELLO) || NOVA__DEVICE_HAS(d, V_D_CHATTY))
+    nova__device_set(d, NOVA__DEVICE_EXTRA, NOVA__DEVICE_CHATS_EVERY);
+}
+
+static void enter_refused(struct nova_device *d) {
+  if (!NOVA__DEVICE_HAS(d, V_D_FAILED_STAYS))
+    nova__device_set(d, NOVA__DEVICE_EXTRA, NOVA__DEVICE_FAILED_AFTER);
+  nova__device_set(d, NOVA__DEVICE_LEAVE, NOVA__DEVICE_STAYS_FOR);
 }
 
 void nova__device_enter(struct nova_device *d, enum nova__device_state state) {
@@ -104,13 +202,13 @@ void nova__device_enter(struct nova_device *d, enum nova__device_state state) {
   switch (state) {
   case NOVA__DEVICE_OFF:
   case NOVA__DEVICE_PAUSED: /* the caller sets the wait */
-  case NOVA__DEVICE_REFUSED:
   case NOVA__DEVICE_GONE: return;
+  case NOVA__DEVICE_REFUSED: enter_refused(d); return;
   case NOVA__DEVICE_CONNECTING:
     d->connect = (struct nova__device_post){.kind = NOVA_DEVICE_CONNECT};
     push(&d->queue, &d->connect);
     return;
-  case NOVA__DEVICE_WAITING: set(d, NOVA__DEVICE_AUTH, 0); return;
+  case NOVA__DEVICE_WAITING: enter_waiting(d); return;
   case NOVA__DEVICE_SERVED: enter_served(d); return;
   }
   nova_unreachable();
@@ -119,59 +217,87 @@ void nova__device_enter(struct nova_device *d, enum nova__device_state state) {
 /* --- between connections ---------------------------------------------------
  */
 
-/* 1 s, 2 s, 4 s ... 30 s, each up to a quarter longer. */
-static nova_ts back_off(struct nova_device *d) {
-  const struct nova_device_options *o = &d->options;
-  nova_ts wait = o->backoff_first;
-  for (unsigned i = 0; i < d->attempts && wait < o->backoff_most; i++)
-    wait = nova_ts_add(wait, wait);
-  d->attempts++;
-  wait = nova_ts_min(wait, o->backoff_most);
-  return nova_ts_add(wait, nova_rng_below(&d->rng, wait / 4 + 1));
-}
-
-static nova_ts wait_after(struct nova_device *d, enum nova__device_end why) {
-  nova_ts wait = back_off(d);
-  if (why == NOVA__DEVICE_FAILED && wait < d->options.refused_wait)
-    return d->options.refused_wait;
-  return wait;
+/* A fault lets it end here. Exits where it is the process that ends. */
+static bool ends_here(struct nova_device *d, enum nova__device_end why) {
+  bool silent = why == NOVA__DEVICE_SILENT, fin = why == NOVA__DEVICE_LOST_FIN;
+  if ((silent && NOVA__DEVICE_HAS(d, D_SILENT_EXITS)) ||
+      (fin && NOVA__DEVICE_HAS(d, D_FIN_EXITS))) {
+    nova__device_exit(d, 0);
+    return true;
+  }
+  if (why == NOVA__DEVICE_FAILED && NOVA__DEVICE_HAS(d, V_D_FAILED_EXITS)) {
+    nova__device_exit(d, 1);
+    return true;
+  }
+  if (!(silent && NOVA__DEVICE_HAS(d, D_SILENT_GONE)) &&
+      !(fin && NOVA__DEVICE_HAS(d, D_FIN_GONE)) &&
+      !(why == NOVA__DEVICE_LOST_RST && NOVA__DEVICE_HAS(d, D_RST_GONE)))
+    return false;
+  nova__device_enter(d, NOVA__DEVICE_GONE);
+  return true;
 }
 
 /* The connection is over: what was its is dropped, and the next is planned. */
 static void lose(struct nova_device *d, enum nova__device_end why) {
-  if (d->state == NOVA__DEVICE_SERVED &&
-      d->now - d->served_since >= d->options.heartbeat)
+  bool was_served = d->state == NOVA__DEVICE_SERVED;
+  if (d->state == NOVA__DEVICE_REFUSED)
+    why = NOVA__DEVICE_FAILED;
+  if (was_served && d->now - d->served_since >= d->options.heartbeat)
     d->attempts = 0;
   drop_all(d, &d->late);
+  drop_all(d, &d->held);
   drop_all(d, &d->in_flight);
+  nova_buf_clear(&d->gathered);
   d->unsent = 0;
+  if (ends_here(d, why))
+    return;
   nova__device_enter(d, NOVA__DEVICE_PAUSED);
-  set(d, NOVA__DEVICE_CONNECT_AGAIN, wait_after(d, why));
+  nova__device_set(d, NOVA__DEVICE_CONNECT_AGAIN,
+                   nova__device_reconnect_wait(d, why, was_served));
+}
+
+/* What it says before it closes. */
+static void take_leave(struct nova_device *d, enum nova__device_end why) {
+  static const char half[] = "{\"type\":\"status\",\"device_id\":\"";
+  if (d->state != NOVA__DEVICE_SERVED)
+    return;
+  if (NOVA__DEVICE_HAS(d, V_D_OFFLINE))
+    nova__device_say_status(d, "offline");
+  if (NOVA__DEVICE_HAS(d, D_CUT_AT_CLOSE) && why == NOVA__DEVICE_SILENT)
+    post(d, half, sizeof half - 1, 0);
+  let_out(d);
 }
 
 void nova__device_leave(struct nova_device *d, enum nova_device_out_kind kind,
                         enum nova__device_end why) {
   if (!nova__device_is_open(d->state))
     return;
-  lose(d, why);
+  if (kind == NOVA_DEVICE_CLOSE) {
+    take_leave(d, why);
+    if (!nova__device_is_open(d->state))
+      return;
+    if (NOVA__DEVICE_HAS(d, V_D_RST))
+      kind = NOVA_DEVICE_RESET;
+  }
   d->end = (struct nova__device_post){.kind = kind};
   push(&d->queue, &d->end);
+  lose(d, why);
+}
+
+void nova__device_give_up(struct nova_device *d) {
+  nova__device_leave(d, NOVA_DEVICE_RESET, NOVA__DEVICE_LEFT);
 }
 
 void nova__device_exit(struct nova_device *d, int code) {
   nova__device_enter(d, NOVA__DEVICE_GONE);
-  drop_all(d, &d->queue);
   drop_all(d, &d->late);
-  d->end = (struct nova__device_post){.kind = NOVA_DEVICE_EXIT, .code = code};
-  push(&d->queue, &d->end);
+  drop_all(d, &d->held);
+  d->exit = (struct nova__device_post){.kind = NOVA_DEVICE_EXIT, .code = code};
+  push(&d->queue, &d->exit);
 }
 
-void nova__device_accepted(struct nova_device *d) {
-  nova__device_enter(d, NOVA__DEVICE_SERVED);
-}
-
-void nova__device_failed(struct nova_device *d) {
-  nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_FAILED);
+void nova__device_hang(struct nova_device *d) {
+  nova__device_enter(d, NOVA__DEVICE_GONE);
 }
 
 /* --- timers ----------------------------------------------------------------
@@ -186,8 +312,27 @@ static void again(struct nova_device *d, enum nova__device_timer t,
 }
 
 static void on_auth_time(struct nova_device *d) {
-  set(d, NOVA__DEVICE_RESULT, d->options.auth_timeout);
+  nova__device_set(d, NOVA__DEVICE_RESULT, d->options.auth_timeout);
+  if (NOVA__DEVICE_HAS(d, D_STATUS_BEFORE_AUTH))
+    nova__device_say_status(d, "online");
+  if (NOVA__DEVICE_HAS(d, D_RESUME_FIRST) && d->connections > 1)
+    nova__device_say_other(d, "resume");
   nova__device_say_auth(d);
+  if (NOVA__DEVICE_HAS(d, D_DATA_WITH_AUTH))
+    nova__device_say_data(d);
+}
+
+static void on_idle_time(struct nova_device *d) {
+  if (NOVA__DEVICE_HAS(d, D_IDLE_QUIET))
+    nova__device_hang(d);
+  else
+    nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_SILENT);
+}
+
+static void on_ping_time(struct nova_device *d, nova_ts when) {
+  d->pings++;
+  again(d, NOVA__DEVICE_PING, when, nova__device_ping_span(d));
+  nova__device_say_ping(d);
 }
 
 static void fire(struct nova_device *d, enum nova__device_timer t) {
@@ -201,26 +346,23 @@ static void fire(struct nova_device *d, enum nova__device_timer t) {
   case NOVA__DEVICE_RESULT:
     nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_NO_RESULT);
     return;
-  case NOVA__DEVICE_IDLE:
-    nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_SILENT);
-    return;
+  case NOVA__DEVICE_IDLE: on_idle_time(d); return;
   case NOVA__DEVICE_LATE: deliver_late(d); return;
-  case NOVA__DEVICE_PING:
-    again(d, t, when, d->options.heartbeat);
-    nova__device_say_ping(d);
-    return;
+  case NOVA__DEVICE_PING: on_ping_time(d, when); return;
   case NOVA__DEVICE_STATUS:
     again(d, t, when, d->options.report_interval);
-    nova__device_say_status(d);
+    nova__device_say_status(d, "online");
     return;
   case NOVA__DEVICE_DATA:
-    again(d, t, when, d->options.data_interval);
+    again(d, t, when, nova__device_data_span(d));
     nova__device_say_data(d);
     return;
-  case NOVA__DEVICE_EXTRA: return;
+  case NOVA__DEVICE_EXTRA: nova__device_extra(d); return;
   case NOVA__DEVICE_LEAVE:
-    nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_LEFT);
+    nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_FAILED);
     return;
+  case NOVA__DEVICE_HELD: let_go(d); return;
+  case NOVA__DEVICE_GATHER: let_out(d); return;
   case NOVA__DEVICE_TIMERS: break;
   }
   nova_unreachable();
@@ -283,6 +425,8 @@ void nova_device_connected(struct nova_device *d, nova_ts now) {
   (void)nova_line_init(&d->line, d->mem, d->frame_limit);
   d->connections++;
   nova__device_enter(d, NOVA__DEVICE_WAITING);
+  if (NOVA__DEVICE_HAS(d, D_AUTH_ONCE) && d->authenticated)
+    nova__device_enter(d, NOVA__DEVICE_SERVED);
   settle(d, now);
 }
 
@@ -301,7 +445,8 @@ void nova_device_feed(struct nova_device *d, const char *p, size_t n,
 
 void nova_device_eof(struct nova_device *d, nova_ts now) {
   settle(d, now);
-  nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_LOST_FIN);
+  if (!NOVA__DEVICE_HAS(d, D_FIN_UNNOTICED))
+    nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_LOST_FIN);
 }
 
 void nova_device_reset(struct nova_device *d, nova_ts now) {
@@ -357,8 +502,6 @@ static void set_spans(struct nova_device_options *o) {
   or_default(&o->idle_timeout, 180 * NOVA_SEC);
   or_default(&o->response_timeout, 5 * NOVA_SEC);
   or_default(&o->reconnect_timeout, 60 * NOVA_SEC);
-  or_default(&o->late_tolerance,
-             o->heartbeat / 10 > NOVA_SEC ? o->heartbeat / 10 : NOVA_SEC);
   or_default(&o->data_interval, 60 * NOVA_SEC);
   or_default(&o->report_interval, 300 * NOVA_SEC);
   or_default(&o->first_status, 100 * NOVA_MS);
@@ -404,12 +547,19 @@ struct nova_device *nova_device_new(const struct nova_device_options *options) {
   /* Faults write messages that are longer than the guide allows. */
   nova_buf_init(&d->text, d->mem, (size_t)16 * NOVA_LINE_LIMIT);
   nova_buf_init(&d->id_text, d->mem, (size_t)8 * NOVA_LINE_LIMIT);
+  nova_buf_init(&d->id_before, d->mem, (size_t)8 * NOVA_LINE_LIMIT);
+  nova_buf_init(&d->state_text, d->mem, (size_t)8 * NOVA_LINE_LIMIT);
+  nova_buf_init(&d->status_text, d->mem, (size_t)16 * NOVA_LINE_LIMIT);
+  nova_buf_init(&d->gathered, d->mem, NOVA_DEVICE_UNSENT_MAX);
+  nova_buf_init(&d->backlog, d->mem, NOVA_DEVICE_UNSENT_MAX);
   nova_rng_init(&d->rng, nova_rng_derive(options->seed, "device"));
   d->json = nova_json_new(d->mem, d->frame_limit, NOVA_JSON_DEPTH);
   /* Both, so that neither is left pointing at what is the caller's. */
   bool id = copy_text(d, &d->options.id, NOVA_DEVICE_ID_MAX);
   bool key = copy_text(d, &d->options.key, NOVA_DEVICE_KEY_MAX);
-  if (!id || !key || d->json == NULL ||
+  if (id)
+    d->shown_id.p = nova__device_shown_id(d, &d->shown_id.n);
+  if (!id || !key || d->shown_id.p == NULL || d->json == NULL ||
       nova__device_actuators_init(d, options) != 0) {
     nova_device_free(d);
     return NULL;
@@ -424,13 +574,20 @@ void nova_device_free(struct nova_device *d) {
     nova_mem_free(d->mem, d->handed_out);
   drop_all(d, &d->queue);
   drop_all(d, &d->late);
+  drop_all(d, &d->held);
   drop_all(d, &d->in_flight);
   nova__device_actuators_free(d);
   nova_line_free(&d->line);
   nova_buf_free(&d->text);
   nova_buf_free(&d->id_text);
+  nova_buf_free(&d->id_before);
+  nova_buf_free(&d->state_text);
+  nova_buf_free(&d->status_text);
+  nova_buf_free(&d->gathered);
+  nova_buf_free(&d->backlog);
   nova_json_free(d->json);
   nova_mem_free(d->mem, (void *)(uintptr_t)d->options.id.p);
   nova_mem_free(d->mem, (void *)(uintptr_t)d->options.key.p);
+  nova_mem_free(d->mem, (void *)(uintptr_t)d->shown_id.p);
   nova_mem_free(d->mem, d);
 }

@@ -106,7 +106,7 @@ static bool takes(const struct nova__actuator *a, struct nova_json_value v) {
          (is_boolean(a->type) && is_boolean(v.type));
 }
 
-/* All or nothing. */
+/* All or nothing, but for V_D_UNKNOWN_ACTUATOR. */
 static bool set_actuators(struct nova_device *d,
                           struct nova_json_value params) {
   struct nova_json_iter it;
@@ -114,12 +114,18 @@ static bool set_actuators(struct nova_device *d,
   if (params.type != NOVA_JSON_OBJECT)
     return false;
   nova_json_iter_init(&it, params);
-  while (nova_json_next(&it, &name, &v))
-    if (!takes(find(d, name), v))
+  while (nova_json_next(&it, &name, &v)) {
+    struct nova__actuator *a = find(d, name);
+    if (!takes(a, v) &&
+        !(a == NULL && NOVA__DEVICE_HAS(d, V_D_UNKNOWN_ACTUATOR)))
       return false;
+  }
   nova_json_iter_init(&it, params);
-  while (nova_json_next(&it, &name, &v))
-    put(find(d, name), v);
+  while (nova_json_next(&it, &name, &v)) {
+    struct nova__actuator *a = find(d, name);
+    if (a != NULL && !NOVA__DEVICE_HAS(d, D_STATE_NOT_SET))
+      put(a, v);
+  }
   return true;
 }
 
@@ -131,15 +137,53 @@ static struct nova_json_value member(const struct nova_msg *m,
   return nova_json_get(m->whole, nova_view_of(name));
 }
 
+/* Whether a fault lets the command go by. */
+static bool is_missed(struct nova_device *d) {
+  bool busy = d->now < d->busy_until;
+  d->burst = busy ? d->burst + 1 : 1;
+  d->busy_until = nova_ts_add(d->now, NOVA__DEVICE_BUSY_FOR);
+  return (busy && NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME)) ||
+         (d->burst > 4 && NOVA__DEVICE_HAS(d, D_QUEUE_OF_FOUR));
+}
+
+/* Whether a fault keeps the answer back. */
+static bool is_kept_back(const struct nova_device *d,
+                         const struct nova__device_answer *a) {
+  return NOVA__DEVICE_HAS(d, D_NO_RESPONSES) ||
+         (NOVA__DEVICE_HAS(d, D_UNKNOWN_IGNORED) && !a->known) ||
+         (NOVA__DEVICE_HAS(d, D_FAILED_NOT_ANSWERED) && a->known && !a->done);
+}
+
+static int carry_out(struct nova_device *d, const struct nova_msg *m,
+                     struct nova__device_answer *a) {
+  bool old = NOVA__DEVICE_HAS(d, D_STATE_OLD);
+  a->params = member(m, "params");
+  a->known =
+      nova_json_string_is(member(m, "command"), nova_view_of("set_actuator"));
+  int err = old ? nova__device_put_state(d) : 0;
+  a->done = a->known && set_actuators(d, a->params);
+  return old ? err : nova__device_put_state(d);
+}
+
 void nova__device_command(struct nova_device *d, const struct nova_msg *m) {
   struct nova_json_value id = member(m, "command_id");
   struct nova_json_value device = member(m, "device_id");
+  struct nova__device_answer a;
   if (id.type != NOVA_JSON_STRING ||
       (device.type == NOVA_JSON_STRING &&
-       !nova_json_string_is(device, d->options.id)))
+       !nova_json_string_is(device, d->options.id)) ||
+      is_missed(d))
     return;
-  bool known =
-      nova_json_string_is(member(m, "command"), nova_view_of("set_actuator"));
-  bool done = known && set_actuators(d, member(m, "params"));
-  nova__device_say_response(d, id.text, done, known);
+  d->commands++;
+  if (NOVA__DEVICE_HAS(d, D_PING_STOPS_AFTER_COMMAND))
+    d->timer[NOVA__DEVICE_PING] = NOVA_TS_NONE;
+  if (carry_out(d, m, &a) != 0 || nova__device_spell_id(d, id) != 0) {
+    nova__device_give_up(d);
+    return;
+  }
+  if (is_kept_back(d, &a))
+    return;
+  if (NOVA__DEVICE_HAS(d, V_D_STATUS_FIRST))
+    nova__device_say_status(d, "online");
+  nova__device_say_response(d, &a);
 }

@@ -1,6 +1,7 @@
 /* The reference device inside: shared by device.c (events, timers, output),
- * device_intake.c (bytes to lines), device_session.c (what a line does),
- * device_command.c (commands) and device_say.c (messages to bytes). */
+ * device_pace.c (spans), device_intake.c (bytes to lines), device_session.c
+ * (what a line does), device_command.c, device_id.c (command ids),
+ * device_say.c (messages) and device_dress.c (messages to bytes). */
 #ifndef NOVA_PEER_DEVICE_STATE_H
 #define NOVA_PEER_DEVICE_STATE_H
 
@@ -28,8 +29,11 @@ enum nova__device_timer {
   NOVA__DEVICE_PING,
   NOVA__DEVICE_STATUS,
   NOVA__DEVICE_DATA,
-  NOVA__DEVICE_EXTRA, /* of faults and variants, in WAITING and SERVED */
-  NOVA__DEVICE_LEAVE, /* the same: when the connection is given up */
+  /* Of faults and variants. */
+  NOVA__DEVICE_EXTRA,  /* when it says what it should not, or need not */
+  NOVA__DEVICE_LEAVE,  /* when it gives up a connection that was refused */
+  NOVA__DEVICE_HELD,   /* when answers that were held back go out */
+  NOVA__DEVICE_GATHER, /* when what was gathered goes out */
   NOVA__DEVICE_TIMERS
 };
 
@@ -80,18 +84,53 @@ struct nova_device {
   nova_ts served_since;
   struct nova_line line;
   struct nova__device_posts queue, late, in_flight;
-  struct nova__device_post *handed_out;  /* freed by the next call */
-  size_t unsent;                         /* bytes queued, late or in flight */
-  struct nova__device_post end, connect; /* embedded: need no memory */
-  struct nova_buf text;                  /* the message that is being written */
+  struct nova__device_post *handed_out; /* freed by the next call */
+  size_t unsent;                        /* bytes queued, late or in flight */
+  struct nova__device_post end, connect, exit; /* embedded: need no memory */
+  struct nova_buf text; /* the message that is being written */
   struct nova_rng rng;
   int error; /* of the message that is being written */
   struct nova__actuator *actuators;
   size_t actuator_count;
   struct nova_view *value_keys; /* allocated */
   size_t value_key_count;
-  struct nova_buf id_text; /* the command_id of an answer, as JSON */
+  struct nova_buf id_text;    /* the command_id of an answer, as JSON */
+  struct nova_buf state_text; /* the actuators' state, as a JSON object */
+
+  /* State of faults and variants. */
+  enum nova_msg_kind kind;   /* of the message that is being written */
+  struct nova_view shown_id; /* as its messages have it */
+  unsigned pings;            /* on this connection */
+  bool authenticated;        /* once, on any connection */
+  bool began;                /* something was sent on this connection */
+  bool owes_line_feed;
+  bool deaf;       /* carries no commands out any more */
+  bool loses_next; /* the next line is lost */
+  nova_ts heard;   /* when bytes came last */
+  nova_ts busy_until;
+  unsigned burst;    /* commands that came close together */
+  uint64_t commands; /* so far */
+  struct nova__device_posts held;
+  struct nova_buf gathered;
+  struct nova_buf backlog;     /* bytes that wait for more bytes */
+  struct nova_buf status_text; /* that waits for data to be sent with it */
+  struct nova_buf id_before;   /* of the command before, as JSON */
 };
+
+/* Spans of faults and variants that follow no option. */
+#define NOVA__DEVICE_HISTORY_AFTER (200 * NOVA_MS) /* auth_result */
+#define NOVA__DEVICE_BUSY_FOR      (50 * NOVA_MS)
+#define NOVA__DEVICE_EXTRA_AFTER   (100 * NOVA_MS)
+#define NOVA__DEVICE_AGAIN_AFTER   (200 * NOVA_MS) /* D_AUTH_TWICE */
+#define NOVA__DEVICE_FAILED_AFTER  (500 * NOVA_MS) /* speaks after failed */
+#define NOVA__DEVICE_STAYS_FOR     (60 * NOVA_SEC) /* V_D_FAILED_STAYS */
+#define NOVA__DEVICE_CHATS_EVERY   (50 * NOVA_MS)
+#define NOVA__DEVICE_GATHERS_FOR   (250 * NOVA_MS)
+#define NOVA__DEVICE_LINE_WITHIN   (200 * NOVA_MS) /* D_LINE_TIMEOUT */
+
+/* What its process ends with. */
+#define NOVA__DEVICE_CRASHED 139 /* as by a signal */
+#define NOVA__DEVICE_THREW   1
 
 #define NOVA__DEVICE_HAS(d, FAULT)                                             \
   nova_fault_has(&(d)->faults, NOVA_FAULT_##FAULT)
@@ -115,22 +154,32 @@ void nova__device_leave(struct nova_device *d, enum nova_device_out_kind kind,
 /* The process ends. */
 void nova__device_exit(struct nova_device *d, int code);
 
-/* Starts the idle timer anew, from now. */
-void nova__device_start_idle(struct nova_device *d);
+/* It does nothing any more, and its connection stays as it is. */
+void nova__device_hang(struct nova_device *d);
 
-/* How a message goes out. Zeroed: at once, as one write. */
-struct nova__device_how {
-  nova_ts late; /* a span */
-};
+/* Sets a timer to |span| from now; NOVA_TS_NONE stops it. */
+void nova__device_set(struct nova_device *d, enum nova__device_timer t,
+                      nova_ts span);
 
-/* Sends |n| bytes. Resets the connection where there is no memory or too much
- * is unsent. */
+/* Sends |n| bytes as one write, |late| from now. Resets the connection where
+ * there is no memory or too much is unsent. */
 void nova__device_post(struct nova_device *d, const char *p, size_t n,
-                       const struct nova__device_how *how);
+                       nova_ts late);
 
-/* Auth was accepted; |how| it ends when it is refused. */
-void nova__device_accepted(struct nova_device *d);
-void nova__device_failed(struct nova_device *d);
+/* Memory ran out, or something else that a connection does not survive. */
+void nova__device_give_up(struct nova_device *d);
+
+/* --- device_pace.c: spans under the device's faults; NOVA_TS_NONE: never */
+
+nova_ts nova__device_auth_wait(const struct nova_device *d);
+nova_ts nova__device_idle_span(const struct nova_device *d);
+nova_ts nova__device_ping_span(const struct nova_device *d);
+nova_ts nova__device_data_span(const struct nova_device *d);
+nova_ts nova__device_answer_wait(const struct nova_device *d);
+
+/* Also counts the attempt. |was_served|: the connection was authenticated. */
+nova_ts nova__device_reconnect_wait(struct nova_device *d,
+                                    enum nova__device_end why, bool was_served);
 
 /* --- device_intake.c */
 
@@ -145,6 +194,9 @@ void nova__device_intake(struct nova_device *d, const char *p, size_t n);
 /* Handles one line of an open connection. */
 void nova__device_line(struct nova_device *d, struct nova_view frame);
 
+/* The time of EXTRA has come. */
+void nova__device_extra(struct nova_device *d);
+
 /* --- device_command.c */
 
 /* Copies what the options declare. Returns 0, NOVA_ERR_ARGUMENT or
@@ -158,16 +210,49 @@ void nova__device_actuators_free(struct nova_device *d);
  * its defects included. */
 void nova__device_command(struct nova_device *d, const struct nova_msg *m);
 
+/* --- device_id.c */
+
+/* Writes the command_id of the answer to |id_text|. Errors as
+ * nova_buf_append(). */
+int nova__device_spell_id(struct nova_device *d, struct nova_json_value id);
+
+/* The device id as its messages show it, allocated. NULL without memory. */
+char *nova__device_shown_id(const struct nova_device *d, size_t *n);
+
 /* --- device_say.c */
 
 void nova__device_say_auth(struct nova_device *d);
 void nova__device_say_ping(struct nova_device *d);
-void nova__device_say_status(struct nova_device *d);
+void nova__device_say_status(struct nova_device *d, const char *status);
 void nova__device_say_data(struct nova_device *d);
 
-/* |id|: the command_id as a JSON string. The data are the actuators' state,
- * or empty unless |state|. */
-void nova__device_say_response(struct nova_device *d, struct nova_view id,
-                               bool success, bool state);
+/* A data message of |n| bytes before its line feed. */
+void nova__device_say_history(struct nova_device *d, size_t n);
+
+/* A message of a |type| that the guide does not name. */
+void nova__device_say_other(struct nova_device *d, const char *type);
+
+/* What came of a command. */
+struct nova__device_answer {
+  bool known; /* it is set_actuator */
+  bool done;
+  struct nova_json_value params;
+};
+
+/* Answers the command whose id is in |id_text|; the data of one that is known
+ * are in |state_text|. */
+void nova__device_say_response(struct nova_device *d,
+                               const struct nova__device_answer *a);
+
+/* Writes the state of all actuators to |state_text|. Errors as
+ * nova_buf_append(). */
+int nova__device_put_state(struct nova_device *d);
+
+/* --- device_dress.c */
+
+/* Ends the message in |d->text|, an object without its line feed, as the
+ * faults and variants of the output layer have it, and sends it, |late| from
+ * now. */
+void nova__device_send(struct nova_device *d, nova_ts late);
 
 #endif

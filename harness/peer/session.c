@@ -2,6 +2,7 @@
 #include "peer/server_state.h"
 
 #include "base/unreachable.h"
+#include "peer/malformed.h"
 
 /* A member of the message as it stands. */
 static struct nova_json_value member(const struct nova_msg *m,
@@ -12,32 +13,12 @@ static struct nova_json_value member(const struct nova_msg *m,
 /* --- faults of the parsing layer -------------------------------------------
  */
 
-/* How deep brackets nest, whatever else the text is. */
-static size_t depth_of(struct nova_view v) {
-  size_t depth = 0, deepest = 0;
-  for (size_t i = 0; i < v.n; i++) {
-    if (v.p[i] == '[' || v.p[i] == '{')
-      depth++;
-    else if ((v.p[i] == ']' || v.p[i] == '}') && depth > 0)
-      depth--;
-    deepest = depth > deepest ? depth : deepest;
-  }
-  return deepest;
-}
-
-/* Text that is no JSON, but for the defects that have a fault of their own. */
-static bool is_invalid_json(int err) {
-  return err <= NOVA_ERR_JSON_BOM && err >= NOVA_ERR_JSON_NUL &&
-         err != NOVA_ERR_JSON_UTF8 && err != NOVA_ERR_JSON_NUL &&
-         err != NOVA_ERR_JSON_DEPTH;
-}
-
 static bool crashes(const struct nova_server *s, const struct nova__session *c,
                     struct nova_view frame, int err, const struct nova_msg *m) {
   bool array = m->whole.type == NOVA_JSON_ARRAY;
-  if (NOVA__HAS(s, CRASH_DEEP_NESTING) && depth_of(frame) > 5000)
+  if (NOVA__HAS(s, CRASH_DEEP_NESTING) && nova__depth_of(frame) > 5000)
     return true;
-  if (NOVA__HAS(s, CRASH_INVALID_JSON) && is_invalid_json(err))
+  if (NOVA__HAS(s, CRASH_INVALID_JSON) && nova__is_invalid_json(err))
     return true;
   if (NOVA__HAS(s, CRASH_INVALID_UTF8) && err == NOVA_ERR_JSON_UTF8)
     return true;
@@ -62,7 +43,7 @@ static bool suffer(struct nova_server *s, struct nova__session *c,
     nova__crash(s);
     return true;
   }
-  if (NOVA__HAS(s, RESTART_INVALID_JSON) && is_invalid_json(err)) {
+  if (NOVA__HAS(s, RESTART_INVALID_JSON) && nova__is_invalid_json(err)) {
     nova__end_all(s, NOVA__POST_RESET);
     return true;
   }
