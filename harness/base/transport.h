@@ -61,6 +61,8 @@ struct nova_job {
                               the job with NOVA_CODE_LIMIT, unless drain */
   bool drain;              /* keep the first output_limit bytes, read and drop
                               the rest */
+  bool whole_group;        /* it lasts as long as anybody is left of its process
+                              group: a program may go on in the background */
 };
 
 /* Whoever uses a transport. Calls come from the transport's loop only, never

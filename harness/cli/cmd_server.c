@@ -45,9 +45,3 @@ int nova_cmd_server(const struct nova_options *o) {
   nova_setup_free(&u);
   return status;
 }
-
-int nova_cmd_device(const struct nova_options *o) {
-  (void)o;
-  return nova_wrong("the device suite comes with version 0.2; this version "
-                    "tests servers over TCP (novaprobe server)");
-}

@@ -15,6 +15,34 @@
 /* --- the live line -----------------------------------------------------------
  */
 
+/* To whoever operates the device: what is waited for, where that has changed.
+ */
+static void say_waits(struct nova_session *s) {
+  if (nova_run_port(s->run) == 0)
+    return;
+  struct nova_run_wait w[NOVA_SESSION_WAITS];
+  size_t n = nova_run_waits(s->run, s->setup->lang == NOVA_LANG_ZH, w,
+                            NOVA_SESSION_WAITS);
+  s->waits = n < NOVA_SESSION_WAITS ? n : NOVA_SESSION_WAITS;
+  for (size_t i = 0; i < s->waits; i++) {
+    struct nova_session_wait *told = &s->wait[i];
+    char span[32];
+    /* What lasts a moment only is no news. */
+    bool news =
+        strcmp(told->text, w[i].text) != 0 || told->script != w[i].script;
+    told->script = w[i].script;
+    snprintf(told->text, sizeof told->text, "%s", w[i].text);
+    told->left = w[i].left;
+    if (!news || w[i].left < NOVA_SEC || w[i].left == NOVA_TS_NONE)
+      continue;
+    nova_screen_line(
+        &s->screen, "%-18s %s, %s: %s",
+        nova_phrase(s->setup->lang, NOVA_TEXT_MARK_WAITING),
+        w[i].device != NULL ? w[i].device : "", told->text,
+        nova_duration_print(w[i].left / NOVA_SEC * NOVA_SEC, span));
+  }
+}
+
 static void draw(struct nova_session *s) {
   if (s->run == NULL || nova_run_over(s->run))
     return;
@@ -24,11 +52,16 @@ static void draw(struct nova_session *s) {
   size_t n = nova_run_active(s->run, active, ACTIVE_MOST, &left);
   for (size_t i = 0; i < n && i < ACTIVE_MOST; i++)
     name[i] = active[i]->id;
+  say_waits(s);
   struct nova_live l = {.running = name,
                         .n = n < ACTIVE_MOST ? n : ACTIVE_MOST,
                         .done = s->ended,
                         .total = s->planned,
                         .left = left};
+  if (s->waits != 0 && s->wait[0].left != NOVA_TS_NONE) {
+    l.waits = s->wait[0].text;
+    l.waits_left = s->wait[0].left;
+  }
   nova_screen_live(&s->screen, &l, s->clock->ops->now(s->clock));
 }
 
@@ -81,6 +114,7 @@ static void on_news(void *user, const struct nova_run_news *n) {
   struct nova_buf text;
   switch (n->kind) {
   case NOVA_RUN_PLANNED: s->planned = n->count; return;
+  case NOVA_RUN_KEPT: s->ended++; return;
   case NOVA_RUN_STARTED:
     if (s->screen.t.verbosity > 0)
       nova_screen_line(&s->screen, "start              %s", n->script->id);
@@ -165,6 +199,9 @@ static int play(struct nova_session *s) {
       .skip = u->o->opt[NOVA_OPT_SKIP].n != 0 ? u->o->opt[NOVA_OPT_SKIP].value
                                               : NULL,
       .jobs = u->jobs,
+      .spawn = u->profile.subject == NOVA_ROLE_DEVICE
+                   ? (const char *const *)u->spawn
+                   : NULL,
       .hook_folder = u->hook_folder,
       .timing_error = timing_error,
       .news = on_news,
@@ -176,7 +213,10 @@ static int play(struct nova_session *s) {
     return nova_broken("out of memory");
   nova_screen_line(&s->screen, "seed %llu, reports in %s",
                    (unsigned long long)u->seed, s->out.path);
-  nova_run_start(s->run);
+  const char *why = NULL;
+  if (nova_run_start(s->run, &why) != 0)
+    return nova_wrong("--tcp: %s:%u cannot be listened on: %s",
+                      u->profile.tcp.host, u->profile.tcp.port, why);
   if (s->signal != 0)
     nova_run_interrupt(s->run, "the run was interrupted");
   tick(s, s->clock->ops->now(s->clock));

@@ -9,6 +9,15 @@
 #include "net/loop.h"
 #include "run/run.h"
 
+/* What an operator was told last. */
+#define NOVA_SESSION_WAITS 16
+
+struct nova_session_wait {
+  const struct nova_script *script;
+  char text[160];
+  nova_ts left;
+};
+
 struct nova_session {
   struct nova_setup *setup;
   struct nova_loop *loop;
@@ -18,6 +27,8 @@ struct nova_session {
   struct nova_screen screen;
   struct nova_mask mask;
   size_t planned, ended;
+  struct nova_session_wait wait[NOVA_SESSION_WAITS];
+  size_t waits;
   const char *const *hook[NOVA_HOOKS]; /* words; the setup's unless changed */
   int signal;                          /* the first that came, 0 for none */
   int write_error; /* errno of the first file that could not be written */

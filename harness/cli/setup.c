@@ -336,7 +336,8 @@ int nova_setup_choices(const struct nova_options *o) {
 
 int nova_setup_read(struct nova_setup *s, const struct nova_options *o,
                     enum nova_role subject) {
-  int status = nova_setup_read_profile(s, o, subject, 1);
+  int status = nova_setup_read_profile(s, o, subject,
+                                       subject == NOVA_ROLE_DEVICE ? 0 : 1);
   if (status == 0)
     status = nova_setup_choices(o);
   if (status == 0)

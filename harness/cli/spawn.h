@@ -27,10 +27,4 @@ void nova_spawn_end(struct nova_spawn *p);
 /* Kills it at once. NULL is ignored. */
 void nova_spawn_kill(struct nova_spawn *p);
 
-/* Replaces the placeholders of one word. Returns a copy in |arena|; NULL
- * without memory, or with |why|: a placeholder that has no value. */
-const char *nova_spawn_word(struct nova_arena *arena,
-                            const struct nova_profile *p, const char *word,
-                            const char **why);
-
 #endif

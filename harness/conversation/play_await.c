@@ -648,6 +648,7 @@ static bool settle_time(struct nova_player *p, const struct nova_step *s,
     charge(p, s, &s->early, NOVA_VERDICT_PASS, a, earliest, NOVA_TS_NONE, NULL);
   nova_ts late = a->t > ref.t ? a->t - ref.t : 0;
   charge(p, s, &s->missing, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
+  charge(p, s, &s->awaits, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
   if (latest == NOVA_TS_NONE || late <= latest) {
     charge(p, s, &s->verifies, NOVA_VERDICT_PASS, a, earliest, latest, NULL);
     return true;

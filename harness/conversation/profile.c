@@ -321,7 +321,6 @@ static void declares(struct reader *r, const struct nova_node *n) {
   }
   if ((c = nova_node_get(n, "actuators")) == NULL)
     return;
-  r->p->actuators_given = true;
   if (c->kind != NOVA_NODE_MAP) {
     nova__complain(&r->l, c, "expected {name: value or [values], ...}");
     return;

@@ -42,7 +42,6 @@ struct nova_profile {
   const char **value_keys;
   size_t value_keys_n; /* with value_keys NULL: not declared */
   struct nova_actuator *actuators;
-  bool actuators_given; /* with none: declared that there are none */
   bool client_certificates;
   const char *hook[NOVA_HOOKS]; /* the command line, NULL: not given */
   const char *expect;

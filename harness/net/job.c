@@ -8,7 +8,8 @@
  *   DRAINING --both pipes at their end, or 200 ms--> JOB is told <-----------+
  *
  * A child that keeps the pipes open does not hold the job up: after the 200 ms
- * they are closed and the group is killed. */
+ * they are closed and the group is killed. Where the whole group is the job
+ * (LEFT) it goes on until the last one of it has ended. */
 #include "net/loop_world.h"
 
 #include "base/error.h"
@@ -27,11 +28,14 @@ enum { ERRORS_KEPT = 4096 };
 #define TERM_WAIT  (2 * NOVA_SEC)
 #define KILL_WAIT  (2 * NOVA_SEC)
 #define PIPES_WAIT (200 * NOVA_MS)
+/* How often it is looked whether a group has gone. */
+#define GROUP_EVERY (100 * NOVA_MS)
 
 #define CONTAINER(p, type, member)                                             \
   ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
-enum job_state { RUNNING, ENDING, KILLED, DRAINING };
+/* LEFT: the program is gone, others of its group are not. */
+enum job_state { RUNNING, LEFT, ENDING, KILLED, DRAINING };
 
 /* Why we ended it, if we did. */
 enum job_reason { BY_ITSELF, STOPPED, TOO_LONG, TOO_MUCH };
@@ -59,7 +63,7 @@ struct job {
   enum job_state state;
   enum job_reason reason;
   int pid, code;
-  bool drain;
+  bool drain, whole_group;
 };
 
 /* Sends |number| to the group; to the process alone if there is none yet. */
@@ -138,21 +142,44 @@ static void set_state(struct job *job, enum job_state state, nova_ts wait) {
   nova__alarm_set(job->alarm, nova_ts_add(uv_hrtime(), wait));
 }
 
+static bool group_lives(const struct job *job) {
+  return job->pid > 0 && kill(-job->pid, 0) == 0;
+}
+
 static void begin_ending(struct job *job, enum job_reason reason) {
-  if (job->state != RUNNING)
+  if (job->state != RUNNING && job->state != LEFT)
     return;
   job->reason = reason;
   set_state(job, ENDING, TERM_WAIT);
   send_signal(job, SIGTERM);
 }
 
+/* The pipes are read to their end, and the process is gone: that was it. */
+static void check_end(struct job *job) {
+  if (job->state == DRAINING && job->out == NULL && job->err == NULL)
+    tell_soon(job);
+}
+
 static void on_alarm(void *owner) {
   struct job *job = owner;
   switch (job->state) {
   case RUNNING: begin_ending(job, TOO_LONG); return;
+  case LEFT:
+    job->ended = uv_hrtime();
+    if (group_lives(job))
+      set_state(job, LEFT, GROUP_EVERY);
+    else
+      set_state(job, DRAINING, 0);
+    return;
   case ENDING:
-    set_state(job, KILLED, KILL_WAIT);
     send_signal(job, SIGKILL);
+    if (job->process == NULL) { /* only others of its group were left */
+      job->ended = uv_hrtime();
+      set_state(job, DRAINING, PIPES_WAIT);
+      check_end(job);
+      return;
+    }
+    set_state(job, KILLED, KILL_WAIT);
     return;
   case KILLED:
     /* It does not even die: waiting for a disk, perhaps. */
@@ -164,12 +191,6 @@ static void on_alarm(void *owner) {
   }
 }
 
-/* The pipes are read to their end, and the process is gone: that was it. */
-static void check_end(struct job *job) {
-  if (job->state == DRAINING && job->out == NULL && job->err == NULL)
-    tell_soon(job);
-}
-
 static void on_exit_of(uv_process_t *handle, int64_t status, int number) {
   struct process *p = handle->data;
   struct job *job = p->job;
@@ -179,6 +200,10 @@ static void on_exit_of(uv_process_t *handle, int64_t status, int number) {
   job->process = NULL;
   job->ended = uv_hrtime();
   job->code = number != 0 ? NOVA_CODE_SIGNAL : (int)status;
+  if (job->whole_group && job->reason == BY_ITSELF && group_lives(job)) {
+    set_state(job, LEFT, GROUP_EVERY);
+    return;
+  }
   set_state(job, DRAINING, PIPES_WAIT);
   check_end(job);
 }
@@ -384,6 +409,7 @@ int nova__loop_run(struct nova_transport *t, uint64_t id,
   job->id = id;
   job->output_limit = spec->output_limit;
   job->drain = spec->drain;
+  job->whole_group = spec->whole_group;
   job->begun = uv_hrtime();
   nova_buf_init(&job->output, loop->mem,
                 spec->output_limit != 0 ? spec->output_limit : 1);
@@ -400,6 +426,6 @@ int nova__loop_run(struct nova_transport *t, uint64_t id,
 
 void nova__loop_stop_job(struct nova_transport *t, uint64_t id) {
   struct job *job = nova__idmap_get(&nova__user(t)->jobs, id);
-  if (job != NULL && job->process != NULL)
+  if (job != NULL && (job->process != NULL || job->state == LEFT))
     begin_ending(job, STOPPED);
 }

@@ -74,6 +74,15 @@ static void live_tail(struct nova__ink *k, const struct nova_live *l) {
 static void live_line(struct nova__ink *k, const struct nova_live *l,
                       size_t names) {
   char n[24];
+  if (l->waits != NULL) {
+    struct nova_live of_it = *l;
+    of_it.left = l->waits_left;
+    nova__ink_text(k, l->n != 0 ? l->running[0] : "", 0);
+    nova__ink_raw(k, ": ");
+    nova__ink_text(k, l->waits, 0);
+    live_tail(k, &of_it);
+    return;
+  }
   const char *arg = n;
   nova__ink_number(n, l->n);
   nova__ink_say(k, NOVA_TEXT_RUNNING, &arg, 1);

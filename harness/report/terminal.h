@@ -31,6 +31,8 @@ struct nova_live {
   size_t n;
   size_t done, total; /* conversations */
   nova_ts left;       /* an estimate, or NONE */
+  const char *waits;  /* to an operator: what is waited for; NULL: nobody is */
+  nova_ts waits_left; /* and how long at the most */
 };
 
 /* One line without its line feed, shorter than the terminal is wide (80 where

@@ -49,6 +49,11 @@ static nova_ts steps_estimate(const struct nova_step *s,
       if (s->within != NULL)
         v = nova_span_value(s->within, t) - nova_span_slack(s->within, t);
       break;
+    case NOVA_VERB_REPEAT:
+      /* Listened to, it takes its time; done, it goes on in the background. */
+      if (s->verifies.n != 0 && s->duration != NULL)
+        v = nova_span_value(s->duration, t);
+      break;
     case NOVA_VERB_ANY_OF: {
       v = NOVA_TS_NONE;
       for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
@@ -63,7 +68,6 @@ static nova_ts steps_estimate(const struct nova_step *s,
     case NOVA_VERB_HALF_CLOSE:
     case NOVA_VERB_RESET:
     case NOVA_VERB_REFUSE:
-    case NOVA_VERB_REPEAT:
     case NOVA_VERB_STOP: break;
     }
     sum = nova_ts_add(sum, v == NOVA_TS_NONE ? 0 : v);
@@ -74,6 +78,20 @@ static nova_ts steps_estimate(const struct nova_step *s,
 nova_ts nova_run_estimate(const struct nova_script *s,
                           const struct nova_timers *t) {
   return steps_estimate(s->steps, t) + NOVA_SEC / 10;
+}
+
+/* The timers of data and status that the steps wait for. */
+static unsigned timers_of(const struct nova_step *s) {
+  unsigned set = 0;
+  for (; s != NULL; s = s->next) {
+    if (nova_span_uses(s->within, NOVA_TIMER_data_interval))
+      set |= NOVA__WAITS_DATA;
+    if (nova_span_uses(s->within, NOVA_TIMER_report_interval))
+      set |= NOVA__WAITS_STATUS;
+    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
+      set |= timers_of(b->steps); /* the loader bounds the nesting */
+  }
+  return set;
 }
 
 /* Last ones last, hazards after the harmless, the longest first; by name where
@@ -111,6 +129,7 @@ struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n) {
         .estimate = nova_run_estimate(s, &o->profile->timers),
         .device = SIZE_MAX,
         .other = SIZE_MAX,
+        .timers = timers_of(s->steps),
         .hazard_at = NOVA_TS_NONE,
         .lost_at = NOVA_TS_NONE};
     ++*n;

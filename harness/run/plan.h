@@ -7,12 +7,27 @@
 enum nova__plan_state {
   NOVA__WAITING,
   NOVA__ACTIVE,
+  NOVA__LEAVING, /* played; the process of its device is being ended */
   NOVA__ENDED,
 };
+
+/* Connections of a conversation at once: those of its script, and what a device
+ * under test opens besides. */
+#define NOVA__LINKS 32
+
+struct nova__link {
+  uint64_t id;     /* the transport's, 0: free */
+  unsigned number; /* the player's */
+};
+
+/* It waits for a first data or status message. */
+#define NOVA__WAITS_DATA   1u
+#define NOVA__WAITS_STATUS 2u
 
 struct nova__planned {
   const struct nova_script *script;
   nova_ts estimate;
+  unsigned timers; /* NOVA__WAITS_* */
   enum nova__plan_state state;
   bool quiet;     /* a second try: nothing hazardous beside it */
   bool disturbed; /* its last try may have failed by another one's doing */
@@ -22,8 +37,10 @@ struct nova__planned {
   /* while ACTIVE */
   nova_ts t0;
   size_t device, other; /* leased credentials, SIZE_MAX: none */
-  uint64_t id[NOVA_CONNECTIONS];
-  uint64_t job;               /* 0: none */
+  struct nova__link link[NOVA__LINKS];
+  unsigned accepted;          /* connections of a device so far */
+  uint64_t listener;          /* 0: none of its own */
+  uint64_t job;               /* a hook, or the device's process; 0: none */
   nova_ts hazard_at, lost_at; /* of the last try, in the run's time */
 };
 

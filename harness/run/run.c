@@ -1,7 +1,7 @@
 #include "run/run.h"
 
 #include "base/error.h"
-#include "run/plan.h"
+#include "run/state.h"
 #include "verdict/score.h"
 #include "verdict/verdict.h"
 
@@ -28,30 +28,6 @@
 #define EVIDENCE_MOST  ((size_t)2 << 20)
 #define EVIDENCE_LEAST ((size_t)64 << 10)
 
-struct nova_run {
-  struct nova_run_options o;
-  struct nova_arena arena;
-  struct nova_results results;
-  struct nova_profile profile; /* keys change with reset_key */
-  bool *leased, *dead;         /* by credential */
-  nova_ts *rests_until;        /* by credential; 0: does not rest */
-  struct nova__planned *plan;
-  size_t planned, active;
-  unsigned connections; /* reserved by the active */
-  uint64_t next_id;
-  nova_ts started, ended;
-  uint64_t started_unix;
-  nova_ts worst_error;
-  unsigned unreached; /* in a row */
-  bool reached;       /* a connection was made at least once */
-  bool over, interrupted, pumping;
-  bool replan; /* something ended since it was last tried to start more */
-};
-
-static nova_ts now(struct nova_run *r) {
-  return r->o.transport->ops->now(r->o.transport);
-}
-
 static void tell(struct nova_run *r, enum nova_run_news_kind kind,
                  const struct nova__planned *p, const char *reason) {
   if (r->o.news == NULL)
@@ -68,19 +44,29 @@ static void tell(struct nova_run *r, enum nova_run_news_kind kind,
  * -----------------------------------------------------------------
  */
 
+/* Devices are tested one by one, each by itself. */
+static bool alone(const struct nova_run *r) {
+  return r->profile.subject == NOVA_ROLE_DEVICE;
+}
+
 /* Why a conversation can never start with this profile; NULL where it can. */
 static const char *impossible(struct nova_run *r, const struct nova_script *s) {
   uint32_t given = 0;
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if (r->o.hook[h] != NULL)
       given |= 1u << h;
-  for (unsigned h = 0; h < NOVA_HOOKS; h++)
-    if ((s->needs & ~given & 1u << h) != 0)
-      return nova_arena_printf(&r->arena, "needs hook:%s in the profile",
-                               nova_hook_names[h]);
+  given |= nova_profile_declared(&r->profile);
+  /* A harness that is the server sends commands itself. */
+  if (r->profile.subject == NOVA_ROLE_DEVICE)
+    given |= 1u << NOVA_HOOK_SEND_COMMAND;
+  if ((s->needs & ~given) != 0)
+    return nova_arena_printf(&r->arena, "needs %s in the profile",
+                             nova_need_name(s->needs & ~given));
   size_t alive = 0;
   for (size_t i = 0; i < r->profile.devices; i++)
-    alive += !r->dead[i];
+    alive += !r->dead[i] && !r->absent[i];
+  if (alone(r) && alive == 0 && r->profile.devices != 0)
+    return "the device never connected";
   unsigned wanted = s->devices == 2 && s->other_preferred ? 1 : s->devices;
   if (alive < wanted)
     return r->profile.devices < wanted
@@ -95,7 +81,8 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
 
 static size_t free_credential(const struct nova_run *r, size_t not_this) {
   for (size_t i = 0; i < r->profile.devices; i++)
-    if (!r->leased[i] && !r->dead[i] && r->rests_until[i] == 0 && i != not_this)
+    if (!r->leased[i] && !r->dead[i] && !r->absent[i] &&
+        r->rests_until[i] == 0 && i != not_this)
       return i;
   return SIZE_MAX;
 }
@@ -122,12 +109,12 @@ static bool may_start(struct nova_run *r, struct nova__planned *p) {
       if (r->plan[i].state == NOVA__ACTIVE ||
           (r->plan[i].state == NOVA__WAITING && !r->plan[i].script->last))
         return false;
-  if (p->quiet && any_active(r, true, false))
+  if (!alone(r) && p->quiet && any_active(r, true, false))
     return false;
   /* One at a time, so that a crash is laid at the right door. */
-  if (s->hazard && any_active(r, true, true))
+  if (!alone(r) && s->hazard && any_active(r, true, true))
     return false;
-  if (s->devices == 0)
+  if (s->devices == 0 && !alone(r))
     return true;
   size_t first = free_credential(r, SIZE_MAX);
   if (first == SIZE_MAX)
@@ -153,7 +140,7 @@ static void lease_one(struct nova_run *r, size_t device, bool on) {
   if (device == SIZE_MAX)
     return;
   r->leased[device] = on;
-  r->rests_until[device] = on ? 0 : nova_ts_add(now(r), REST);
+  r->rests_until[device] = on ? 0 : nova_ts_add(nova__now(r), REST);
 }
 
 static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
@@ -164,8 +151,6 @@ static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
   else
     r->connections -= p->script->connections;
 }
-
-static void settle(struct nova_run *r, struct nova__planned *p);
 
 /* How much evidence one more conversation may keep. */
 static size_t evidence(const struct nova_run *r) {
@@ -189,7 +174,7 @@ static void start(struct nova_run *r, struct nova__planned *p) {
   p->tries++;
   r->active++;
   lease(r, p, true);
-  p->t0 = now(r);
+  p->t0 = nova__now(r);
   uint32_t hooks = 0;
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if (r->o.hook[h] != NULL)
@@ -217,6 +202,8 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .seed = seed,
       .unix_ns = unix_ns,
       .timing_error = error,
+      .patience = r->patience,
+      .again = p->device != SIZE_MAX && r->by_hand && r->met[p->device],
       .hooks = hooks,
       .evidence = evidence(r)});
   p->result = (struct nova_conversation_result){
@@ -235,9 +222,9 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .unix_ns = unix_ns,
       .timing_error = error,
       .tries = p->tries};
-  for (size_t i = 0; i < NOVA_CONNECTIONS; i++)
-    p->id[i] = 0;
-  p->job = 0;
+  memset(p->link, 0, sizeof p->link);
+  p->accepted = 0;
+  p->listener = p->job = 0;
   tell(r, NOVA_RUN_STARTED, p, NULL);
 }
 
@@ -253,8 +240,29 @@ static void note_error(struct nova_run *r, struct nova__planned *p) {
   nova_player_set_timing_error(p->player, error);
 }
 
-static void feed(struct nova__planned *p, struct nova_event e, uint64_t id) {
-  e.id = id;
+struct nova__link *nova__link_of(struct nova__planned *p, uint64_t id) {
+  for (size_t i = 0; id != 0 && i < NOVA__LINKS; i++)
+    if (p->link[i].id == id)
+      return &p->link[i];
+  return NULL;
+}
+
+struct nova__link *nova__link_number(struct nova__planned *p, unsigned number) {
+  for (size_t i = 0; i < NOVA__LINKS; i++)
+    if (p->link[i].id != 0 && p->link[i].number == number)
+      return &p->link[i];
+  return NULL;
+}
+
+struct nova__link *nova__link_free(struct nova__planned *p) {
+  for (size_t i = 0; i < NOVA__LINKS; i++)
+    if (p->link[i].id == 0)
+      return &p->link[i];
+  return NULL;
+}
+
+void nova__feed(struct nova__planned *p, struct nova_event e, unsigned number) {
+  e.id = number;
   e.t = e.t > p->t0 ? e.t - p->t0 : 0;
   e.since = e.since > p->t0 ? e.since - p->t0 : 0;
   nova_player_feed(p->player, &e);
@@ -271,69 +279,81 @@ static void do_hook(struct nova_run *r, struct nova__planned *p,
   p->job = r->next_id++;
   if (r->o.transport->ops->run(r->o.transport, p->job, &job) != 0) {
     p->job = 0;
-    nova_ts t = now(r);
-    feed(p,
-         (struct nova_event){.kind = NOVA_EVENT_JOB,
-                             .t = t,
-                             .since = t,
-                             .code = NOVA_CODE_NOT_STARTED},
-         0);
+    nova_ts t = nova__now(r);
+    nova__feed(p,
+               (struct nova_event){.kind = NOVA_EVENT_JOB,
+                                   .t = t,
+                                   .since = t,
+                                   .code = NOVA_CODE_NOT_STARTED},
+               0);
   }
+}
+
+static void connect_to(struct nova_run *r, struct nova__planned *p,
+                       unsigned number) {
+  struct nova_transport *t = r->o.transport;
+  struct nova__link *link = nova__link_free(p);
+  int err = NOVA_ERR_LIMIT;
+  if (link != NULL) {
+    *link = (struct nova__link){r->next_id++, number};
+    err = t->ops->connect(t, link->id, r->profile.tcp.host, r->profile.tcp.port,
+                          r->profile.timers.span[NOVA_TIMER_response_timeout]);
+  }
+  if (err == 0)
+    return;
+  if (link != NULL)
+    link->id = 0;
+  nova_ts at = nova__now(r);
+  nova__feed(p,
+             (struct nova_event){.kind = NOVA_EVENT_REFUSED,
+                                 .t = at,
+                                 .since = at,
+                                 .code = NOVA_CODE_OTHER,
+                                 .bytes = nova_view_of(nova_error_text(err))},
+             number);
 }
 
 static void act(struct nova_run *r, struct nova__planned *p,
                 const struct nova_action *a) {
   struct nova_transport *t = r->o.transport;
-  size_t c = a->connection != 0 ? a->connection - 1 : 0;
-  nova_ts at = now(r);
+  struct nova__link *link = nova__link_number(p, a->connection);
+  nova_ts at = nova__now(r);
   switch (a->kind) {
-  case NOVA_ACTION_CONNECT: {
-    p->id[c] = r->next_id++;
-    int err =
-        t->ops->connect(t, p->id[c], r->profile.tcp.host, r->profile.tcp.port,
-                        r->profile.timers.span[NOVA_TIMER_response_timeout]);
-    if (err != 0) {
-      p->id[c] = 0;
-      feed(p,
-           (struct nova_event){.kind = NOVA_EVENT_REFUSED,
-                               .t = at,
-                               .since = at,
-                               .code = NOVA_CODE_OTHER,
-                               .bytes = nova_view_of(nova_error_text(err))},
-           c + 1);
-    }
-    return;
-  }
+  case NOVA_ACTION_CONNECT: connect_to(r, p, a->connection); return;
   case NOVA_ACTION_SEND:
-    if (p->id[c] == 0 || t->ops->send(t, p->id[c], a->bytes.p, a->bytes.n) != 0)
+    if (link == NULL || t->ops->send(t, link->id, a->bytes.p, a->bytes.n) != 0)
       /* The connection is gone: the player hears so by itself; what it waits
        * for is only that the sending is over. */
-      feed(p,
-           (struct nova_event){.kind = NOVA_EVENT_SENT, .t = at, .since = at},
-           c + 1);
+      nova__feed(
+          p, (struct nova_event){.kind = NOVA_EVENT_SENT, .t = at, .since = at},
+          a->connection);
     return;
   case NOVA_ACTION_CLOSE:
-    if (p->id[c] != 0)
-      t->ops->close(t, p->id[c], a->code == 1);
-    p->id[c] = 0;
+    if (link != NULL) {
+      t->ops->close(t, link->id, a->code == 1);
+      link->id = 0;
+    }
     return;
   case NOVA_ACTION_HALF_CLOSE:
-    if (p->id[c] != 0)
-      t->ops->half_close(t, p->id[c]);
+    if (link != NULL)
+      t->ops->half_close(t, link->id);
     return;
   case NOVA_ACTION_HOOK: do_hook(r, p, a); return;
   }
 }
 
-/* Lets a player say all that it wants now; settles it when it is done. */
-static void drain(struct nova_run *r, struct nova__planned *p) {
+void nova__drain(struct nova_run *r, struct nova__planned *p) {
   struct nova_action a;
   /* The clock stays at the last event: others that are as old may wait to be
    * fed, and only on_expire() is called with none left. */
   while (p->state == NOVA__ACTIVE && nova_player_next_action(p->player, 0, &a))
     act(r, p, &a);
-  if (p->state == NOVA__ACTIVE && nova_player_done(p->player))
-    settle(r, p);
+  if (p->state != NOVA__ACTIVE || !nova_player_done(p->player))
+    return;
+  if (alone(r) && nova__device_end(r, p))
+    p->state = NOVA__LEAVING;
+  else
+    nova__conclude(r, p);
 }
 
 /* --- ending
@@ -344,7 +364,7 @@ static void take_result(struct nova_run *r, struct nova__planned *p) {
   size_t n = 0;
   const struct nova_check *checks = nova_player_checks(p->player, &n);
   struct nova_conversation_result *res = &p->result;
-  res->duration = now(r) - p->t0;
+  res->duration = nova__now(r) - p->t0;
   /* The player outlives the results, which may downgrade its checks. */
   res->check = (struct nova_check *)(uintptr_t)checks;
   res->checks = n;
@@ -403,7 +423,7 @@ static nova_ts hazard_of(const struct nova__planned *o) {
  * while or after another one's probe found the subject dead or deaf. */
 static bool victim(const struct nova_run *r, const struct nova__planned *p) {
   bool failed = step_failed(p);
-  if (probe_failed(p) || (!failed && p->lost_at == NOVA_TS_NONE))
+  if (alone(r) || probe_failed(p) || (!failed && p->lost_at == NOVA_TS_NONE))
     return false;
   nova_ts end = p->t0 + p->result.duration;
   for (size_t i = 0; i < r->planned; i++) {
@@ -454,7 +474,7 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
     r->dead[p->device] = true;
 }
 
-static void settle(struct nova_run *r, struct nova__planned *p) {
+void nova__conclude(struct nova_run *r, struct nova__planned *p) {
   take_result(r, p);
   lease(r, p, false);
   r->active--;
@@ -463,6 +483,12 @@ static void settle(struct nova_run *r, struct nova__planned *p) {
   p->hazard_at = hazard != NOVA_TS_NONE ? hazard + p->t0 : NOVA_TS_NONE;
   p->lost_at = lost != NOVA_TS_NONE ? lost + p->t0 : NOVA_TS_NONE;
   bool unreached = nova_player_unreached(p->player);
+  if (alone(r) && p->device != SIZE_MAX) {
+    /* One that is not there is not waited for again. */
+    bool met = nova_player_met(p->player);
+    r->met[p->device] |= met;
+    r->absent[p->device] = r->by_hand && !met && !r->interrupted;
+  }
   r->reached |= !unreached;
   r->unreached = unreached ? r->unreached + 1 : 0;
   take_credentials(r, p);
@@ -532,7 +558,12 @@ static void start_waiting(struct nova_run *r) {
     struct nova__planned *p = &r->plan[i];
     if (p->state != NOVA__WAITING)
       continue;
-    const char *why = impossible(r, p->script);
+    const char *why = alone(r) ? nova__device_exempt(r, p) : NULL;
+    if (why != NULL) {
+      give_up(r, p, NOVA_VERDICT_NOT_APPLICABLE, why);
+      continue;
+    }
+    why = impossible(r, p->script);
     if (why != NULL) {
       give_up(r, p, NOVA_VERDICT_NOT_TESTED, why);
     } else if (r->unreached >= UNREACHED_MOST) {
@@ -541,14 +572,16 @@ static void start_waiting(struct nova_run *r) {
       give_up(r, p, NOVA_VERDICT_NOT_TESTED, "the run was interrupted");
     } else if (may_start(r, p)) {
       start(r, p);
-      if (p->player == NULL) {
+      why = p->player == NULL ? "the harness ran out of memory"
+            : alone(r)        ? nova__device_begin(r, p)
+                              : NULL;
+      if (why != NULL) {
         lease(r, p, false);
         r->active--;
         p->tries = 0;
-        give_up(r, p, NOVA_VERDICT_INCONCLUSIVE,
-                "the harness ran out of memory");
+        give_up(r, p, NOVA_VERDICT_INCONCLUSIVE, why);
       } else {
-        drain(r, p);
+        nova__drain(r, p);
       }
     }
   }
@@ -561,6 +594,7 @@ static void pump(struct nova_run *r) {
   while (r->replan) {
     r->replan = false;
     start_waiting(r);
+    nova__lobby_sort(r);
   }
   nova_ts next = NOVA_TS_NONE;
   bool left = false, waiting = false;
@@ -577,42 +611,68 @@ static void pump(struct nova_run *r) {
   for (size_t i = 0; waiting && i < r->profile.devices; i++)
     if (r->rests_until[i] != 0)
       next = nova_ts_min(next, r->rests_until[i]);
+  next = nova_ts_min(next, nova__lobby_deadline(r));
   r->pumping = false;
   if (!left) {
     r->over = true;
-    r->ended = now(r);
+    r->ended = nova__now(r);
     r->o.transport->ops->wake_at(r->o.transport, NOVA_TS_NONE);
+    if (r->by_hand)
+      r->o.transport->ops->unlisten(r->o.transport, NOVA__DOOR);
+    nova__lobby_free(r);
     tell(r, NOVA_RUN_OVER, NULL, NULL);
     return;
   }
   r->o.transport->ops->wake_at(r->o.transport, next);
 }
 
-static void on_event(void *user, const struct nova_event *e) {
-  struct nova_run *r = user;
+/* The conversation that an event is about; |number|: its connection there. */
+static struct nova__planned *
+concerned(struct nova_run *r, const struct nova_event *e, unsigned *number) {
+  *number = 0;
   for (size_t i = 0; i < r->planned; i++) {
     struct nova__planned *p = &r->plan[i];
-    if (p->state != NOVA__ACTIVE)
+    if (p->state != NOVA__ACTIVE && p->state != NOVA__LEAVING)
       continue;
-    uint64_t to = UINT64_MAX;
     if (e->kind == NOVA_EVENT_JOB) {
-      if (p->job == e->id)
-        to = 0;
-    } else {
-      for (size_t c = 0; c < NOVA_CONNECTIONS; c++)
-        if (p->id[c] == e->id && e->id != 0)
-          to = c + 1;
-    }
-    if (to == UINT64_MAX)
+      if (p->job == e->id && e->id != 0)
+        return p;
       continue;
-    if (to == 0)
+    }
+    const struct nova__link *link = nova__link_of(p, e->id);
+    if (link == NULL)
+      continue;
+    *number = link->number;
+    return p;
+  }
+  return NULL;
+}
+
+static void on_event(void *user, const struct nova_event *e) {
+  struct nova_run *r = user;
+  unsigned number = 0;
+  if (e->kind == NOVA_EVENT_ACCEPTED) {
+    nova__device_accept(r, e);
+    pump(r);
+    return;
+  }
+  if (nova__lobby_event(r, e)) {
+    pump(r);
+    return;
+  }
+  struct nova__planned *p = concerned(r, e, &number);
+  if (p != NULL && e->kind == NOVA_EVENT_JOB && alone(r)) {
+    nova__device_gone(r, p, e);
+  } else if (p != NULL && p->state == NOVA__ACTIVE) {
+    if (e->kind == NOVA_EVENT_JOB)
       p->job = 0;
     note_error(r, p);
-    feed(p, *e, to);
-    if (e->kind == NOVA_EVENT_REFUSED || e->kind == NOVA_EVENT_RESET)
-      p->id[to - 1] = 0; /* the transport has let go of it */
-    drain(r, p);
-    break;
+    nova__feed(p, *e, number);
+    struct nova__link *link = nova__link_number(p, number);
+    if (link != NULL &&
+        (e->kind == NOVA_EVENT_REFUSED || e->kind == NOVA_EVENT_RESET))
+      link->id = 0; /* the transport has let go of it */
+    nova__drain(r, p);
   }
   pump(r);
 }
@@ -627,9 +687,10 @@ static void on_expire(void *user, nova_ts t) {
     if (d != NOVA_TS_NONE && nova_ts_add(d, p->t0) <= t) {
       note_error(r, p);
       nova_player_expire(p->player, t - p->t0);
-      drain(r, p);
+      nova__drain(r, p);
     }
   }
+  nova__lobby_sort(r);
   for (size_t i = 0; i < r->profile.devices; i++)
     if (r->rests_until[i] != 0 && r->rests_until[i] <= t) {
       r->rests_until[i] = 0;
@@ -642,6 +703,16 @@ static void on_expire(void *user, nova_ts t) {
  * ---------------------------------------------------------------
  */
 
+/* What was judged before stands. */
+static void keep_old(struct nova_run *r) {
+  for (size_t k = 0; k < r->o.kept_n; k++)
+    for (size_t i = 0; i < r->planned; i++)
+      if (strcmp(r->plan[i].script->id, r->o.kept[k].id) == 0) {
+        r->plan[i].state = NOVA__ENDED;
+        r->plan[i].result = r->o.kept[k];
+      }
+}
+
 struct nova_run *nova_run_new(const struct nova_run_options *o) {
   if (o->profile->tcp.host == NULL)
     return NULL;
@@ -653,26 +724,38 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   r->profile = *o->profile;
   r->next_id = 1;
   r->replan = true;
-  size_t n = o->profile->devices;
+  r->guest_tail = &r->guest;
+  r->patience = NOVA_TS_NONE;
+  r->plan = nova__plan(o, &r->planned);
+  /* Where there are no credentials each process of a device gets one. */
+  size_t n = o->profile->devices + r->planned;
   r->profile.device = NOVA_NEW_ARRAY(&r->arena, struct nova_login, n + 1);
   r->leased = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
   r->dead = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->met = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->absent = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
   r->rests_until = NOVA_NEW_ARRAY(&r->arena, nova_ts, n + 1);
-  r->plan = nova__plan(o, &r->planned);
   if (r->profile.device == NULL || r->leased == NULL || r->dead == NULL ||
-      r->rests_until == NULL || r->plan == NULL) {
+      r->met == NULL || r->absent == NULL || r->rests_until == NULL ||
+      r->plan == NULL) {
     nova_run_free(r);
     return NULL;
   }
-  if (n != 0)
+  if (o->profile->devices != 0)
     memcpy(r->profile.device, o->profile->device,
-           n * sizeof *r->profile.device);
+           o->profile->devices * sizeof *r->profile.device);
+  if (alone(r) && nova__device_prepare(r) != 0) {
+    nova_run_free(r);
+    return NULL;
+  }
+  keep_old(r);
   return r;
 }
 
 void nova_run_free(struct nova_run *r) {
   if (r == NULL)
     return;
+  nova__lobby_free(r);
   for (size_t i = 0; r->plan != NULL && i < r->planned; i++)
     nova_player_free(r->plan[i].player);
   nova_mem_free(r->o.mem, r->plan);
@@ -680,13 +763,30 @@ void nova_run_free(struct nova_run *r) {
   nova_mem_free(r->o.mem, r);
 }
 
-void nova_run_start(struct nova_run *r) {
+int nova_run_start(struct nova_run *r, const char **why) {
+  *why = NULL;
   r->o.transport->handler =
       (struct nova_handler){.event = on_event, .expire = on_expire, .user = r};
-  r->started = now(r);
+  if (r->by_hand) {
+    int err = r->o.transport->ops->listen(r->o.transport, NOVA__DOOR,
+                                          r->profile.tcp.host,
+                                          r->profile.tcp.port, &r->port, why);
+    if (err != 0)
+      return err;
+    r->profile.tcp.port = r->port;
+  }
+  r->started = nova__now(r);
   r->started_unix = r->o.transport->ops->unix_ns(r->o.transport);
   tell(r, NOVA_RUN_PLANNED, NULL, NULL);
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__ENDED)
+      tell(r, NOVA_RUN_KEPT, &r->plan[i], NULL);
   pump(r);
+  return 0;
+}
+
+uint16_t nova_run_port(const struct nova_run *r) {
+  return r->port;
 }
 
 bool nova_run_over(const struct nova_run *r) {
@@ -703,9 +803,9 @@ void nova_run_interrupt(struct nova_run *r, const char *reason) {
     if (p->state != NOVA__ACTIVE)
       continue;
     nova_player_abort(p->player, reason);
-    if (p->job != 0)
+    if (p->job != 0 && !alone(r))
       r->o.transport->ops->stop(r->o.transport, p->job);
-    drain(r, p);
+    nova__drain(r, p);
   }
   pump(r);
 }
@@ -731,6 +831,10 @@ struct nova_results *nova_run_results(struct nova_run *r,
     res->faults = NOVA_SCORE_SERVER_FAULTS;
     res->faults_caught = NOVA_SCORE_SERVER_CAUGHT;
     res->faults_blamed = NOVA_SCORE_SERVER_FALSELY_BLAMED;
+  } else {
+    res->faults = NOVA_SCORE_DEVICE_FAULTS;
+    res->faults_caught = NOVA_SCORE_DEVICE_CAUGHT;
+    res->faults_blamed = NOVA_SCORE_DEVICE_FALSELY_BLAMED;
   }
   res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
                                    r->profile.tcp.port);
@@ -746,6 +850,28 @@ struct nova_results *nova_run_results(struct nova_run *r,
   return nova_verdict_judge(res, r->o.catalog, expect) == 0 ? res : NULL;
 }
 
+size_t nova_run_waits(const struct nova_run *r, bool chinese,
+                      struct nova_run_wait *out, size_t cap) {
+  size_t n = 0;
+  nova_ts t = nova__now(r);
+  for (size_t i = 0; i < r->planned; i++) {
+    const struct nova__planned *p = &r->plan[i];
+    if (p->state != NOVA__ACTIVE)
+      continue;
+    if (n < cap) {
+      nova_ts until;
+      out[n] = (struct nova_run_wait){.script = p->script,
+                                      .device = p->result.device};
+      nova_player_waits_for(p->player, chinese, out[n].text, sizeof out[n].text,
+                            &until);
+      until = nova_ts_add(until, p->t0);
+      out[n].left = until == NOVA_TS_NONE ? until : until > t ? until - t : 0;
+    }
+    n++;
+  }
+  return n;
+}
+
 size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
                        size_t cap, nova_ts *left) {
   size_t n = 0;
@@ -754,7 +880,7 @@ size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
   for (size_t i = 0; i < r->planned; i++) {
     const struct nova__planned *p = &r->plan[i];
     nova_ts rest = 0;
-    if (p->state == NOVA__ACTIVE) {
+    if (p->state == NOVA__ACTIVE || p->state == NOVA__LEAVING) {
       if (n < cap)
         out[n] = p->script;
       n++;

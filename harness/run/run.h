@@ -27,6 +27,7 @@ struct nova_run;
 enum nova_run_news_kind {
   NOVA_RUN_PLANNED, /* |count| conversations, |left|: the estimate for all */
   NOVA_RUN_STARTED,
+  NOVA_RUN_KEPT,  /* |result| is one of those that were judged before */
   NOVA_RUN_ENDED, /* |result| is final */
   NOVA_RUN_AGAIN, /* it will be tried again, |reason| */
   NOVA_RUN_OVER,
@@ -40,6 +41,14 @@ struct nova_run_news {
   size_t count;
 };
 
+/* What a run waits for, for whoever operates the device. */
+struct nova_run_wait {
+  const struct nova_script *script;
+  const char *device; /* its id; NULL for none */
+  char text[160];
+  nova_ts left; /* until it goes on at the latest; NONE: no bound */
+};
+
 struct nova_run_options {
   const struct nova_mem *mem;
   const struct nova_catalog *catalog; /* outlives the run */
@@ -48,6 +57,14 @@ struct nova_run_options {
   uint64_t seed;
   const char *const *only, *const *skip; /* globs, NULL-terminated, or NULL */
   unsigned jobs;                         /* at once, 0: as many as fit */
+  /* A device under test: the command that starts one, split into words, with
+   * its placeholders (run/command.h); NULL: it is operated by hand and connects
+   * when it likes. */
+  const char *const *spawn;
+  /* Conversations that were judged before: their results stand and they are not
+   * played. Outlive the run. */
+  const struct nova_conversation_result *kept;
+  size_t kept_n;
   /* Each hook's words, NULL where it is not given; the folder they start in. */
   const char *const *hook[NOVA_HOOKS];
   const char *hook_folder;
@@ -62,8 +79,12 @@ struct nova_run_options {
 struct nova_run *nova_run_new(const struct nova_run_options *o);
 void nova_run_free(struct nova_run *r);
 
-/* Begins; the transport's loop does the rest until nova_run_over(). */
-void nova_run_start(struct nova_run *r);
+/* Begins; the transport's loop does the rest until nova_run_over().
+ * |why|: on failure the reason in plain words, valid until the next call into
+ *        the transport.
+ * Returns 0, or NOVA_ERR_ARGUMENT: for a device that is operated by hand the
+ * profile's address cannot be listened on. */
+int nova_run_start(struct nova_run *r, const char **why);
 bool nova_run_over(const struct nova_run *r);
 
 /* Ends it: what runs is inconclusive, what did not start not tested, both with
@@ -80,6 +101,14 @@ struct nova_results *nova_run_results(struct nova_run *r,
  * returns how many there are; |left|: the time that the run will still take. */
 size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
                        size_t cap, nova_ts *left);
+
+/* What the conversations under way wait for: fills |out| with at most |cap|,
+ * returns how many there are. */
+size_t nova_run_waits(const struct nova_run *r, bool chinese,
+                      struct nova_run_wait *out, size_t cap);
+
+/* The port that a device operated by hand has to connect to; 0 otherwise. */
+uint16_t nova_run_port(const struct nova_run *r);
 
 /* How long a conversation is expected to take. */
 nova_ts nova_run_estimate(const struct nova_script *s,

@@ -9,6 +9,10 @@
 #define NOVA_SCORE_SERVER_CAUGHT         129
 #define NOVA_SCORE_SERVER_FALSELY_BLAMED 0
 
+#define NOVA_SCORE_DEVICE_FAULTS         0
+#define NOVA_SCORE_DEVICE_CAUGHT         0
+#define NOVA_SCORE_DEVICE_FALSELY_BLAMED 0
+
 /* Servers that are right and other than the reference, and those of them that a
  * run failed all the same. */
 #define NOVA_SCORE_SERVER_VARIANTS         40

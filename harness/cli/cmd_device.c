@@ -1,0 +1,72 @@
+#include "cli/commands.h"
+#include "cli/session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The processes of devices die with us, whatever we die of by a signal. */
+static void kill_devices(struct nova_session *s) {
+  nova_loop_detach(nova_loop_transport(s->loop));
+}
+
+/* Whether the program exists, in the path where it has no slash: to be told
+ * before anything is started, not once for each conversation. */
+static bool startable(const char *program) {
+  if (strchr(program, '/') != NULL)
+    return access(program, X_OK) == 0;
+  const char *path = getenv("PATH");
+  path = path != NULL ? path : "/usr/bin:/bin";
+  while (*path != '\0') {
+    size_t n = strcspn(path, ":");
+    char full[NOVA_PATH_MOST];
+    int len = snprintf(full, sizeof full, "%.*s/%s", n != 0 ? (int)n : 1,
+                       n != 0 ? path : ".", program);
+    if (len > 0 && (size_t)len < sizeof full && access(full, X_OK) == 0)
+      return true;
+    path += n;
+    path += *path == ':';
+  }
+  return false;
+}
+
+static int check(struct nova_setup *u) {
+  struct nova_profile *p = &u->profile;
+  if (u->spawn != NULL && u->spawn[0] != NULL && !startable(u->spawn[0]))
+    return nova_wrong("--spawn: %s: no such program", u->spawn[0]);
+  if (p->tcp.host == NULL && u->spawn != NULL && p->mqtt.host == NULL &&
+      p->mqtts.host == NULL)
+    p->tcp = (struct nova_address){"127.0.0.1", 0};
+  if (p->tcp.host == NULL)
+    return nova_wrong("no address to listen on: give --tcp HOST:PORT, or tcp: "
+                      "in the profile");
+  if (u->spawn == NULL && p->devices == 0)
+    return nova_wrong("which device will connect? give --device ID:KEY, or "
+                      "--spawn COMMAND to have devices started");
+  return 0;
+}
+
+static int run(struct nova_setup *u) {
+  struct nova_session s;
+  int status = nova_session_open(&s, u, "device");
+  s.on_signal = kill_devices;
+  if (status == 0 &&
+      (u->profile.mqtt.host != NULL || u->profile.mqtts.host != NULL))
+    nova_screen_line(&s.screen,
+                     "MQTT is judged in a later version: its requirements will "
+                     "be reported as not tested");
+  if (status == 0)
+    status = nova_session_play(&s);
+  nova_session_free(&s);
+  return status;
+}
+
+int nova_cmd_device(const struct nova_options *o) {
+  struct nova_setup u;
+  int status = nova_setup_read(&u, o, NOVA_ROLE_DEVICE);
+  if (status == 0)
+    status = check(&u);
+  if (status == 0)
+    status = run(&u);
+  nova_setup_free(&u);
+  return status;
+}

@@ -1,0 +1,231 @@
+/* The lobby: a device that is operated by hand connects when it likes, and
+ * where there are several of them only the id in its first line says which one
+ * it is. What arrives meanwhile is kept with its times. */
+#include "run/state.h"
+
+#include "base/error.h"
+#include "codec/json.h"
+
+#define GUESTS_MOST 64
+#define BYTES_MOST  ((size_t)64 << 10)
+#define LINE_MOST   ((size_t)16 << 10)
+/* Whoever belongs to nobody is sent away. */
+#define STAY_MOST (30 * NOVA_SEC)
+
+struct heard {
+  struct heard *next;
+  struct nova_event event;
+  char bytes[];
+};
+
+struct nova__guest {
+  struct nova__guest *next;
+  struct nova_event came;
+  struct heard *heard, **tail;
+  size_t bytes;
+  bool paused, gone;
+};
+
+static void remove_guest(struct nova_run *r, struct nova__guest *g) {
+  struct nova__guest **link = &r->guest;
+  while (*link != NULL && *link != g)
+    link = &(*link)->next;
+  if (*link == NULL)
+    return;
+  *link = g->next;
+  if (g->next == NULL)
+    r->guest_tail = link;
+  r->guests--;
+  while (g->heard != NULL) {
+    struct heard *next = g->heard->next;
+    nova_mem_free(r->o.mem, g->heard);
+    g->heard = next;
+  }
+  nova_mem_free(r->o.mem, g);
+}
+
+static void send_away(struct nova_run *r, struct nova__guest *g) {
+  if (!g->gone)
+    r->o.transport->ops->close(r->o.transport, g->came.id, true);
+  remove_guest(r, g);
+}
+
+void nova__lobby_free(struct nova_run *r) {
+  while (r->guest != NULL)
+    send_away(r, r->guest);
+}
+
+void nova__lobby_enter(struct nova_run *r, const struct nova_event *e) {
+  struct nova__guest *g = nova_mem_zalloc(r->o.mem, sizeof *g);
+  if (g == NULL || r->over) {
+    nova_mem_free(r->o.mem, g);
+    r->o.transport->ops->close(r->o.transport, e->id, true);
+    return;
+  }
+  if (r->guests == GUESTS_MOST)
+    send_away(r, r->guest);
+  g->came = *e;
+  g->tail = &g->heard;
+  *r->guest_tail = g;
+  r->guest_tail = &g->next;
+  r->guests++;
+}
+
+bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
+  struct nova__guest *g = r->guest;
+  while (g != NULL && (g->came.id != e->id || e->kind == NOVA_EVENT_JOB))
+    g = g->next;
+  if (g == NULL)
+    return false;
+  size_t n = e->kind == NOVA_EVENT_BYTES ? e->bytes.n : 0;
+  struct heard *h = nova_mem_alloc(r->o.mem, sizeof *h + n);
+  if (h == NULL) {
+    send_away(r, g);
+    return true;
+  }
+  h->next = NULL;
+  h->event = *e;
+  h->event.bytes = (struct nova_view){h->bytes, n};
+  if (n != 0)
+    memcpy(h->bytes, e->bytes.p, n);
+  *g->tail = h;
+  g->tail = &h->next;
+  g->bytes += n;
+  g->gone |= e->kind == NOVA_EVENT_RESET;
+  if (g->bytes > BYTES_MOST && !g->paused && !g->gone) {
+    g->paused = true;
+    r->o.transport->ops->pause(r->o.transport, e->id, true);
+  }
+  nova__lobby_sort(r);
+  return true;
+}
+
+/* --- whose is it?
+ * --------------------------------------------------------------
+ */
+
+/* The device_id of the first line, in |out|. False where there is no line yet;
+ * an empty id where it has none. */
+static bool first_id(const struct nova_run *r, const struct nova__guest *g,
+                     char out[256]) {
+  struct nova_buf line;
+  nova_buf_init(&line, r->o.mem, LINE_MOST);
+  bool whole = false;
+  for (const struct heard *h = g->heard; h != NULL && !whole; h = h->next) {
+    struct nova_view v = h->event.bytes;
+    const char *end = v.n != 0 ? memchr(v.p, '\n', v.n) : NULL;
+    whole = end != NULL ||
+            nova_buf_append(&line, v.p, v.n) != 0; /* too long for an auth */
+    if (end != NULL)
+      (void)nova_buf_append(&line, v.p, (size_t)(end - v.p));
+  }
+  out[0] = '\0';
+  struct nova_json *json =
+      whole ? nova_json_new(r->o.mem, LINE_MOST, 64) : NULL;
+  struct nova_json_value v;
+  struct nova_view text = nova_buf_view(&line);
+  if (json != NULL &&
+      nova_json_check(json, text.n != 0 ? text.p : "", text.n, &v, NULL) == 0 &&
+      v.type == NOVA_JSON_OBJECT) {
+    struct nova_json_value id = nova_json_get(v, nova_view_of("device_id"));
+    size_t n =
+        id.type == NOVA_JSON_STRING ? nova_json_string(id, NULL, 0) : 256;
+    if (n < 256) {
+      nova_json_string(id, out, n);
+      out[n] = '\0';
+    }
+  }
+  nova_json_free(json);
+  nova_buf_free(&line);
+  return whole;
+}
+
+static struct nova__planned *of_device(struct nova_run *r, const char *id) {
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].result.device != NULL &&
+        strcmp(r->plan[i].result.device, id) == 0)
+      return &r->plan[i];
+  return NULL;
+}
+
+/* The conversation that has waited the longest for a first connection. */
+static struct nova__planned *longest(struct nova_run *r) {
+  struct nova__planned *found = NULL;
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].accepted == 0 &&
+        (found == NULL || r->plan[i].t0 < found->t0))
+      found = &r->plan[i];
+  return found;
+}
+
+/* How long a first line is waited for. */
+static nova_ts patience(const struct nova_run *r) {
+  const struct nova_timers *t = &r->profile.timers;
+  nova_ts auth = t->span[NOVA_TIMER_auth_timeout];
+  return nova_ts_add(auth, nova_timers_tolerance(t, auth));
+}
+
+static struct nova__planned *owner(struct nova_run *r,
+                                   const struct nova__guest *g) {
+  if (r->profile.devices == 1)
+    return of_device(r, r->profile.device[0].id);
+  char id[256];
+  if (first_id(r, g, id)) {
+    for (size_t i = 0; i < r->profile.devices; i++)
+      if (strcmp(r->profile.device[i].id, id) == 0)
+        return of_device(r, id);
+    return longest(r); /* an id that is nobody's: its rule will tell */
+  }
+  bool silent = nova__now(r) >= nova_ts_add(g->came.t, patience(r));
+  return silent ? longest(r) : NULL;
+}
+
+static void hand_over(struct nova_run *r, struct nova__guest *g,
+                      struct nova__planned *p) {
+  struct nova__link *link = nova__link_free(p);
+  if (link == NULL) {
+    send_away(r, g);
+    return;
+  }
+  unsigned number = ++p->accepted;
+  *link = (struct nova__link){g->came.id, number};
+  if (g->paused)
+    r->o.transport->ops->pause(r->o.transport, g->came.id, false);
+  nova__feed(p, g->came, number);
+  for (const struct heard *h = g->heard;
+       h != NULL && nova__link_number(p, number) != NULL; h = h->next) {
+    nova__feed(p, h->event, number);
+    if (h->event.kind == NOVA_EVENT_RESET)
+      nova__link_number(p, number)->id = 0;
+  }
+  remove_guest(r, g);
+  nova__drain(r, p);
+}
+
+void nova__lobby_sort(struct nova_run *r) {
+  /* Handing over can end a conversation, and free guests: from the start. */
+  for (bool again = true; again;) {
+    again = false;
+    for (struct nova__guest *g = r->guest; g != NULL && !again; g = g->next) {
+      struct nova__planned *p = owner(r, g);
+      bool late = nova__now(r) >= nova_ts_add(g->came.t, STAY_MOST);
+      if (p != NULL && !(g->gone && g->bytes == 0))
+        hand_over(r, g, p);
+      else if (g->gone || (p == NULL && late))
+        send_away(r, g);
+      else
+        continue;
+      again = true;
+    }
+  }
+}
+
+nova_ts nova__lobby_deadline(const struct nova_run *r) {
+  nova_ts next = NOVA_TS_NONE, t = nova__now(r);
+  for (const struct nova__guest *g = r->guest; g != NULL; g = g->next) {
+    nova_ts silent = nova_ts_add(g->came.t, patience(r));
+    nova_ts late = nova_ts_add(g->came.t, STAY_MOST);
+    next = nova_ts_min(next, silent > t ? silent : late);
+  }
+  return next;
+}

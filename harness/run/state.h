@@ -1,0 +1,85 @@
+/* Inside the run: its state, and what its files share. */
+#ifndef NOVA_RUN_STATE_H
+#define NOVA_RUN_STATE_H
+
+#include "run/plan.h"
+
+struct nova__guest; /* lobby.c */
+
+/* The listener of a run whose device is operated by hand; those of
+ * conversations follow, by their place in the plan. */
+#define NOVA__DOOR UINT64_C(1)
+
+struct nova_run {
+  struct nova_run_options o;
+  struct nova_arena arena;
+  struct nova_results results;
+  struct nova_profile profile; /* keys change with reset_key */
+  bool *leased, *dead;         /* by credential */
+  nova_ts *rests_until;        /* by credential; 0: does not rest */
+  struct nova__planned *plan;
+  size_t planned, active;
+  unsigned connections; /* reserved by the active */
+  uint64_t next_id;
+  nova_ts started, ended;
+  uint64_t started_unix;
+  nova_ts worst_error;
+  unsigned unreached; /* in a row */
+  bool reached;       /* a connection was made at least once */
+  bool over, interrupted, pumping;
+  bool replan;  /* something ended since it was last tried to start more */
+  bool by_hand; /* a device that connects when it likes */
+  bool *met, *absent; /* by credential: it connected once; it never came */
+  nova_ts patience;   /* for its first connection */
+  uint16_t port;      /* that is listened on; 0: none, or one a conversation */
+  struct nova__guest *guest, **guest_tail; /* whose conversation is not known */
+  size_t guests;
+};
+
+static inline nova_ts nova__now(const struct nova_run *r) {
+  return r->o.transport->ops->now(r->o.transport);
+}
+
+/* run.c */
+/* Feeds an event of the transport, as the player's connection |number|. */
+void nova__feed(struct nova__planned *p, struct nova_event e, unsigned number);
+/* Lets a player say all that it wants now; settles it when it is done. */
+void nova__drain(struct nova_run *r, struct nova__planned *p);
+void nova__conclude(struct nova_run *r, struct nova__planned *p);
+/* The link of that transport's or player's connection, or NULL. */
+struct nova__link *nova__link_of(struct nova__planned *p, uint64_t id);
+struct nova__link *nova__link_number(struct nova__planned *p, unsigned number);
+/* A free link, NULL for none. */
+struct nova__link *nova__link_free(struct nova__planned *p);
+
+/* device.c: a device under test. */
+/* Gives it what its conversation needs: a port, a process. Returns NULL, or why
+ * it cannot be: |arena| of the run holds it. */
+const char *nova__device_begin(struct nova_run *r, struct nova__planned *p);
+/* Its conversation is played. True where its process is still to be waited for.
+ */
+bool nova__device_end(struct nova_run *r, struct nova__planned *p);
+/* Its process has ended. */
+void nova__device_gone(struct nova_run *r, struct nova__planned *p,
+                       const struct nova_event *e);
+/* Makes up credentials where the profile has none, and the times of data and
+ * status. Returns 0 or NOVA_ERR_NO_MEMORY. */
+int nova__device_prepare(struct nova_run *r);
+/* Why a conversation says nothing of a device with this profile; NULL. */
+const char *nova__device_exempt(const struct nova_run *r,
+                                const struct nova__planned *p);
+/* A connection on a listener of a conversation, or of the run. */
+void nova__device_accept(struct nova_run *r, const struct nova_event *e);
+
+/* lobby.c: connections of devices that are operated by hand, until it is known
+ * whose they are. */
+void nova__lobby_enter(struct nova_run *r, const struct nova_event *e);
+/* An event of one that waits there; false where it is none of them. */
+bool nova__lobby_event(struct nova_run *r, const struct nova_event *e);
+/* Hands over what belongs to conversations under way. */
+void nova__lobby_sort(struct nova_run *r);
+/* When somebody there has waited long enough; NONE. */
+nova_ts nova__lobby_deadline(const struct nova_run *r);
+void nova__lobby_free(struct nova_run *r);
+
+#endif
