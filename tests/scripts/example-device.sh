@@ -18,7 +18,7 @@ id=DEV-000007 key=example-key-7
 serves() {
   start_mock --device "$id:$key" --timer auth_timeout=1s --timer idle_timeout=2s
   : >watch.out
-  python3 "$scripts/example_device.py" watch "$port" 4 >watch.out 2>watch.err &
+  python3 "$scripts/example_device.py" watch "$port" 30 >watch.out 2>watch.err &
   started+=("$!")
   wait_for watch.out '^[0-9]+$'
   NOVA_DEVICE_KEY=$key "$1" --host 127.0.0.1 --port "$(head -n 1 watch.out)" --id "$id" \

@@ -189,7 +189,7 @@ def authentication(device):
     for byte in line({"type": "auth_result", "result": "success", "message": "\u4f60",
                       "more": [{}], "timestamp": 1}):
         c.raw(bytes([byte]))
-    first = {c.next(0.5)["type"], c.next(0.5)["type"]}
+    first = {c.next(1.0)["type"], c.next(1.0)["type"]}
     assert first == {"data", "status"}, first
     s.end()
 
@@ -204,7 +204,7 @@ def no_answer(device):
             time.sleep(0.2)
             c.send({"type": "pong", "timestamp": 1})
         span = c.closed(2) - c.since
-        assert 0.95 <= span <= 1.6, span
+        assert 0.95 <= span <= 1.75, span
     assert "no auth_result" in s.end()
 
 
@@ -235,9 +235,12 @@ def rhythm(device):
     for kind, span in ("ping", 0.4), ("data", 0.5), ("status", 0.7):
         times = ([start] if kind == "ping" else []) + c.times[kind] + [time.monotonic()]
         gaps = [b - a for a, b in zip(times, times[1:])]
-        assert max(gaps) <= span + 0.25, (kind, gaps)
+        assert max(gaps) <= span + 0.5, (kind, gaps)
         assert len(times) <= 2.5 / span + 3, (kind, gaps)
     assert s.busy() < 0.5, "it does not wait, it spins"
+    with open(f"/proc/{s.process.pid}/status", encoding="ascii") as status:
+        ignored = next(int(l.split()[1], 16) for l in status if l.startswith("SigIgn:"))
+    assert ignored >> (signal.SIGPIPE - 1) & 1, "SIGPIPE would end it"
     s.end()
 
 
@@ -252,7 +255,7 @@ def silence(device):
         if message is None:
             break
     span = time.monotonic() - c.sent
-    assert 1.49 <= span <= 2.2, span
+    assert 1.49 <= span <= 2.5, span
     # Reconnects, authenticates again, and works.
     c = s.online()
     c.ask("again")
@@ -393,6 +396,15 @@ def pressure(device):
     size = int(open(f"/proc/{s.process.pid}/statm").read().split()[1]) * 4096
     for i in range(n):
         c.answer(f"{i:<2000}", 20)
+    writer.join()
+    # Answers that are nearly as long as a message may be, so that parts of them
+    # lie anywhere in the output.
+    long = [f"{i:<{90000 + 7919 * i % 40000}}" for i in range(150)]
+    writer = threading.Thread(target=lambda: [c.send(order(i)) for i in long], daemon=True)
+    writer.start()
+    for i in long:
+        time.sleep(0.005)
+        c.answer(i, 20)
     writer.join()
     c.ask("last")
     print(f"pressure: {n} commands, {size >> 10} KB resident")
