@@ -137,13 +137,14 @@ static struct nova_json_value member(const struct nova_msg *m,
   return nova_json_get(m->whole, nova_view_of(name));
 }
 
-/* Whether a fault lets the command go by. */
-static bool is_missed(struct nova_device *d) {
-  bool busy = d->now < d->busy_until;
-  d->burst = busy ? d->burst + 1 : 1;
-  d->busy_until = nova_ts_add(d->now, NOVA__DEVICE_BUSY_FOR);
-  return (busy && NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME)) ||
-         (d->burst > 4 && NOVA__DEVICE_HAS(d, D_QUEUE_OF_FOUR));
+/* Whether a fault lets the command go by, as too many wait for their answers.
+ */
+static bool is_missed(const struct nova_device *d) {
+  size_t waiting = 0;
+  for (const struct nova__device_post *p = d->late.head; p != NULL; p = p->next)
+    waiting++;
+  return (waiting >= 1 && NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME)) ||
+         (waiting >= 4 && NOVA__DEVICE_HAS(d, D_QUEUE_OF_FOUR));
 }
 
 /* Whether a fault keeps the answer back. */

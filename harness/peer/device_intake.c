@@ -30,7 +30,9 @@ static void lines(struct nova_device *d, const char *p, size_t n) {
     n -= used;
     if (event == NOVA_LINE_MORE)
       continue;
-    if (event == NOVA_LINE_FRAME)
+    if (out.length > 65536 && NOVA__DEVICE_HAS(d, D_OVERRUN))
+      nova__device_exit(d, NOVA__DEVICE_CRASHED);
+    else if (event == NOVA_LINE_FRAME)
       nova__device_line(d, out.frame);
     if (NOVA__DEVICE_HAS(d, D_REST_DROPPED))
       return;
@@ -81,7 +83,4 @@ void nova__device_intake(struct nova_device *d, const char *p, size_t n) {
     lines_with_backlog(d, p, n);
   else
     lines(d, p, n);
-  if (NOVA__DEVICE_HAS(d, D_OVERRUN) && nova__device_is_open(d->state) &&
-      nova_line_pending(&d->line) > 65536)
-    nova__device_exit(d, NOVA__DEVICE_CRASHED);
 }

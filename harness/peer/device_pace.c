@@ -64,6 +64,9 @@ nova_ts nova__device_answer_wait(const struct nova_device *d) {
   nova_ts span = d->options.response_timeout;
   if (NOVA__DEVICE_HAS(d, D_RESPONSE_SLOW))
     return nova_ts_add(span, span);
+  if (NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME) ||
+      NOVA__DEVICE_HAS(d, D_QUEUE_OF_FOUR))
+    return NOVA__DEVICE_BUSY_FOR;
   return NOVA__DEVICE_HAS(d, V_D_SLOW) ? part(span, 90) : 0;
 }
 

@@ -394,8 +394,8 @@ void nova__device_say_history(struct nova_device *d, size_t n) {
 
 void nova__device_say_other(struct nova_device *d, const char *type) {
   begin(d, NOVA_MSG_UNKNOWN, type);
-  put_id(d);
-  put_time(d);
+  put_text(d, "model", "NV-1");
+  put_text(d, "firmware", "1.0.3");
   finish(d, 0);
 }
 

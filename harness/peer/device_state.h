@@ -104,11 +104,9 @@ struct nova_device {
   bool authenticated;        /* once, on any connection */
   bool began;                /* something was sent on this connection */
   bool owes_line_feed;
-  bool deaf;       /* carries no commands out any more */
-  bool loses_next; /* the next line is lost */
-  nova_ts heard;   /* when bytes came last */
-  nova_ts busy_until;
-  unsigned burst;    /* commands that came close together */
+  bool deaf;         /* carries no commands out any more */
+  bool loses_next;   /* the next line is lost */
+  nova_ts heard;     /* when bytes came last */
   uint64_t commands; /* so far */
   struct nova__device_posts held;
   struct nova_buf gathered;
