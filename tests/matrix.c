@@ -61,9 +61,12 @@ static size_t open_or_failed(const struct nova_results *r) {
   return n;
 }
 
-static int conform(void) {
-  struct simrun *s = simrun_new(
-      &(struct simrun_options){.catalog = simrun_catalog(), .seed = 1});
+static int conform(bool device, bool by_hand) {
+  struct simrun *s =
+      simrun_new(&(struct simrun_options){.catalog = simrun_catalog(),
+                                          .device = device,
+                                          .by_hand = by_hand,
+                                          .seed = 1});
   if (s == NULL)
     return 1;
   const struct nova_results *r = simrun_results(s);
@@ -82,7 +85,7 @@ static int conform(void) {
       (double)longest / 1e9, (double)r->duration / (double)longest);
   show(r, false);
   show_conversations(r);
-  bool slow = (double)r->duration > 1.05 * (double)longest;
+  bool slow = !by_hand && (double)r->duration > 1.05 * (double)longest;
   if (slow)
     printf("conform: longer than the longest conversation plus 5 %%\n");
   simrun_free(s);
@@ -100,7 +103,9 @@ struct outcome {
 
 static struct outcome one_fault(enum nova_fault f, bool verbose) {
   const struct nova_fault_info *info = nova_fault_info(f);
-  struct simrun_options o = {.catalog = simrun_catalog(), .seed = 1};
+  struct simrun_options o = {.catalog = simrun_catalog(),
+                             .device = info->side == NOVA_SIDE_DEVICE,
+                             .seed = 1};
   nova_fault_add(&o.faults, f);
   struct outcome out = {.done = true};
   struct simrun *s = simrun_new(&o);
@@ -152,13 +157,14 @@ static uint64_t print_of(const struct nova_results *r) {
   return h;
 }
 
-/* The reference server's number. */
-static uint64_t print_of_reference(unsigned devices) {
-  static uint64_t known[2];
-  uint64_t *at = &known[devices == 1];
+/* The reference peer's number. */
+static uint64_t print_of_reference(const struct simrun_options *like) {
+  static uint64_t known[4];
+  uint64_t *at = &known[(like->devices == 1) + 2 * like->device];
   if (*at == 0) {
-    struct simrun *s = simrun_new(&(struct simrun_options){
-        .catalog = simrun_catalog(), .seed = 1, .devices = devices});
+    struct simrun_options o = *like;
+    memset(&o.faults, 0, sizeof o.faults);
+    struct simrun *s = simrun_new(&o);
     *at = s != NULL ? print_of(simrun_results(s)) : 1;
     simrun_free(s);
   }
@@ -187,7 +193,10 @@ static struct nova_sim_options near_by(uint64_t seed) {
 static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
                         bool verbose, struct outcome *out) {
   const struct nova_fault_info *info = nova_fault_info(f);
+  bool device = info->side == NOVA_SIDE_DEVICE;
   struct simrun_options o = {.catalog = simrun_catalog(),
+                             .device = device,
+                             .by_hand = device && devices == 1,
                              .net = near_by(seed),
                              .seed = seed + 1,
                              .devices = devices};
@@ -203,7 +212,7 @@ static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
     enum nova_verdict v = r->requirement[i].verdict;
     bool fails = v == NOVA_VERDICT_FAIL;
     if (v == NOVA_VERDICT_PASS || v == NOVA_VERDICT_NOT_APPLICABLE ||
-        (!fails && devices == 1))
+        (!fails && devices == 1 && !device))
       continue;
     blamed |= fails;
     missing |= !fails && !among(info->needs, id);
@@ -213,7 +222,7 @@ static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
     snprintf(to + n, cap - n, "%s%s", n != 0 ? " " : "", id);
   }
   if (seed == 0)
-    out->other |= print_of(r) != print_of_reference(devices);
+    out->other |= print_of(r) != print_of_reference(&o);
   out->blamed |= blamed;
   out->missing |= missing;
   out->done = true;
@@ -230,7 +239,8 @@ static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
 }
 
 /* Plenty of credentials first; with one only, a device is on two connections
- * at once where a conversation takes what it can get. */
+ * at once where a conversation takes what it can get. A device under test is
+ * started for each conversation, and then left to connect as it likes. */
 static struct outcome variant(enum nova_fault f, uint64_t seed, bool verbose) {
   struct outcome out = {.done = false};
   one_variant(f, 8, seed, verbose, &out);
@@ -260,8 +270,8 @@ static int named_faults(char **names, int n) {
   return bad;
 }
 
-static bool of_server(unsigned f) {
-  return nova_fault_info((enum nova_fault)f)->side == NOVA_SIDE_SERVER;
+static enum nova_side side_of(unsigned f) {
+  return nova_fault_info((enum nova_fault)f)->side;
 }
 
 /* Two processes share the faults: the machine that this runs on has two cores.
@@ -279,9 +289,8 @@ static struct outcome *all_faults(double *seconds) {
   for (unsigned half = 0; half < 2; half++)
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
-        if (of_server(f))
-          all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
-                                 : one_fault((enum nova_fault)f, false);
+        all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
+                               : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
   while (wait(NULL) > 0) {
@@ -298,17 +307,19 @@ struct sum {
   int variants, accused, open, missing, other;
 };
 
-static struct sum add_up(const struct outcome *all) {
+static struct sum add_up(const struct outcome *all, enum nova_side side) {
   struct sum n = {0};
   for (unsigned f = 0; f < NOVA_FAULTS; f++) {
+    if (side_of(f) != side)
+      continue;
     n.done += all[f].done;
-    if (of_server(f) && is_variant(f)) {
+    if (is_variant(f)) {
       n.variants++;
       n.accused += all[f].blamed;
       n.open += all[f].open;
       n.missing += all[f].missing;
       n.other += all[f].other;
-    } else if (of_server(f)) {
+    } else {
       n.faults++;
       n.caught += all[f].caught;
       n.blamed += all[f].blamed;
@@ -318,26 +329,50 @@ static struct sum add_up(const struct outcome *all) {
 }
 
 static void page_variants(FILE *f, const struct outcome *all,
-                          const struct sum *n) {
+                          const struct sum *n, enum nova_side side) {
+  fputs(side == NOVA_SIDE_SERVER
+            ? "\n### Variants of the server\n\n"
+              "Servers that keep to the guide and do otherwise than the "
+              "reference where it is silent or leaves a choice.\nEach is "
+              "played with eight credentials and with one. A run must not fail "
+              "anything because of them.\n\n"
+            : "\n### Variants of the device\n\n"
+              "Devices that keep to the guide and do otherwise than the "
+              "reference, slow, chatty and byte by byte ones among\nthem. Each "
+              "is started for each conversation, and then as one that is "
+              "operated by hand. A run must not fail\nanything because of "
+              "them.\n\n",
+        f);
   fprintf(f,
-          "\n## Variants\n\n"
-          "Servers that keep to the guide and do otherwise than the reference "
-          "where it is silent or leaves a choice.\nEach is played with eight "
-          "credentials and with one. A run must not fail anything because of "
-          "them.\n\n"
           "**%d variants, %d falsely blamed, %d not fully judged.**\n\n"
           "| variant | what it does | not judged |\n"
           "| --- | --- | --- |\n",
           n->variants, n->accused, n->open);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (of_server(i) && is_variant(i)) {
+    if (side_of(i) == side && is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
 }
 
+static void page_side(FILE *f, const struct outcome *all, const struct sum *n,
+                      enum nova_side side) {
+  fprintf(f,
+          "\n## %s\n\n**%d faults, %d caught, %d falsely blamed.**\n\n"
+          "| fault | what the developer did wrong | caught by |\n"
+          "| --- | --- | --- |\n",
+          side == NOVA_SIDE_SERVER ? "The server" : "The device", n->faults,
+          n->caught, n->blamed);
+  for (unsigned i = 0; i < NOVA_FAULTS; i++)
+    if (side_of(i) == side && !is_variant(i)) {
+      const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
+      fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
+    }
+  page_variants(f, all, n, side);
+}
+
 /* The page for readers: docs/fault-matrix.md. */
-static char *page(const struct outcome *all, const struct sum *sum) {
+static char *page(const struct outcome *all, const struct sum sum[2]) {
   char *text = NULL;
   size_t n = 0;
   FILE *f = open_memstream(&text, &n);
@@ -345,22 +380,14 @@ static char *page(const struct outcome *all, const struct sum *sum) {
     return NULL;
   fprintf(f,
           "# Fault matrix\n\n"
-          "Every conversation is played against the reference server with each "
-          "of its named faults, on\nthe simulated network. This page is "
-          "written by `matrix table` and compared in `make test`.\n\n"
-          "**%d faults, %d caught, %d falsely blamed.** Conforming peers on "
-          "%d random networks (segmentation,\nlatency, jitter) raise %d false "
-          "alarms.\n\n"
-          "| fault | what the developer did wrong | caught by |\n"
-          "| --- | --- | --- |\n",
-          sum->faults, sum->caught, sum->blamed, NOVA_SCORE_NETWORKS,
-          NOVA_SCORE_FALSE_ALARMS);
-  for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (of_server(i) && !is_variant(i)) {
-      const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
-      fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
-    }
-  page_variants(f, all, sum);
+          "Every conversation is played against the reference peers with each "
+          "of their named faults, on\nthe simulated network. This page is "
+          "written by `matrix table` and compared in `make test`.\n"
+          "Conforming peers on %d random networks (segmentation, latency, "
+          "jitter) raise %d false alarms.\n",
+          NOVA_SCORE_NETWORKS, NOVA_SCORE_FALSE_ALARMS);
+  page_side(f, all, &sum[0], NOVA_SIDE_SERVER);
+  page_side(f, all, &sum[1], NOVA_SIDE_DEVICE);
   fclose(f);
   return text;
 }
@@ -383,23 +410,35 @@ static int faults(const char *mode, const char *path) {
   struct outcome *all = all_faults(&seconds);
   if (all == NULL)
     return 2;
-  struct sum n = add_up(all);
-  printf("faults: %d, caught %d, falsely blamed %d; %.1f s\n"
-         "variants: %d, falsely blamed %d, not fully judged %d\n",
-         n.faults, n.caught, n.blamed, seconds, n.variants, n.accused, n.open);
-  bool bad = n.done != n.faults + n.variants || n.caught != n.faults ||
-             n.blamed != 0 || n.accused != 0 || n.missing != 0 ||
-             n.other != n.variants;
-  if (n.faults != NOVA_SCORE_SERVER_FAULTS ||
-      n.caught != NOVA_SCORE_SERVER_CAUGHT ||
-      n.blamed != NOVA_SCORE_SERVER_FALSELY_BLAMED ||
-      n.variants != NOVA_SCORE_SERVER_VARIANTS ||
-      n.accused != NOVA_SCORE_VARIANTS_FALSELY_BLAMED) {
-    printf("harness/verdict/score.h says otherwise\n");
-    bad = true;
+  struct sum n[2] = {add_up(all, NOVA_SIDE_SERVER),
+                     add_up(all, NOVA_SIDE_DEVICE)};
+  static const int expected[2][5] = {
+      {NOVA_SCORE_SERVER_FAULTS, NOVA_SCORE_SERVER_CAUGHT,
+       NOVA_SCORE_SERVER_FALSELY_BLAMED, NOVA_SCORE_SERVER_VARIANTS,
+       NOVA_SCORE_VARIANTS_FALSELY_BLAMED},
+      {NOVA_SCORE_DEVICE_FAULTS, NOVA_SCORE_DEVICE_CAUGHT,
+       NOVA_SCORE_DEVICE_FALSELY_BLAMED, NOVA_SCORE_DEVICE_VARIANTS,
+       NOVA_SCORE_VARIANTS_FALSELY_BLAMED}};
+  bool bad = false;
+  for (unsigned i = 0; i < 2; i++) {
+    const struct sum *m = &n[i];
+    printf("%s: faults %d, caught %d, falsely blamed %d; variants %d, falsely "
+           "blamed %d, not fully judged %d\n",
+           i == 0 ? "server" : "device", m->faults, m->caught, m->blamed,
+           m->variants, m->accused, m->open);
+    const int measured[5] = {m->faults, m->caught, m->blamed, m->variants,
+                             m->accused};
+    bad |= m->done != m->faults + m->variants || m->caught != m->faults ||
+           m->blamed != 0 || m->accused != 0 || m->missing != 0 ||
+           m->other != m->variants;
+    if (memcmp(measured, expected[i], sizeof measured) != 0) {
+      printf("harness/verdict/score.h says otherwise\n");
+      bad = true;
+    }
   }
+  printf("%.1f s\n", seconds);
   if (path != NULL) {
-    char *text = page(all, &n);
+    char *text = page(all, n);
     FILE *f =
         text != NULL && strcmp(mode, "table") == 0 ? fopen(path, "wb") : NULL;
     if (f != NULL) {
@@ -415,14 +454,16 @@ static int faults(const char *mode, const char *path) {
   return bad;
 }
 
-static int one_seed(uint64_t seed) {
+static int one_run(uint64_t seed, bool device, bool by_hand) {
   struct nova_rng rng;
   nova_rng_init(&rng, nova_rng_derive(seed, "network"));
   nova_ts low = nova_rng_below(&rng, 40) * NOVA_MS;
   struct simrun_options o = {
       .catalog = simrun_catalog(),
       .seed = seed,
-      .devices = (unsigned)(1 + nova_rng_below(&rng, 10)),
+      .device = device,
+      .by_hand = by_hand,
+      .devices = (unsigned)(1 + nova_rng_below(&rng, by_hand ? 3 : 10)),
       .net = {.seed = seed,
               .latency_min = low,
               .latency_max = low + nova_rng_below(&rng, 80) * NOVA_MS,
@@ -436,13 +477,15 @@ static int one_seed(uint64_t seed) {
   size_t bad = 0;
   for (size_t i = 0; i < r->requirements; i++) {
     const struct nova_requirement_result *q = &r->requirement[i];
-    bool needs_two = q->verdict == NOVA_VERDICT_NOT_TESTED && o.devices == 1;
+    bool needs_two =
+        !device && q->verdict == NOVA_VERDICT_NOT_TESTED && o.devices == 1;
     bad += q->verdict != NOVA_VERDICT_PASS &&
            q->verdict != NOVA_VERDICT_NOT_APPLICABLE && !needs_two;
   }
   if (bad != 0) {
-    printf("seed %llu: %zu requirements not passed (%u devices)\n",
-           (unsigned long long)seed, bad, o.devices);
+    printf("seed %llu, %s%s: %zu requirements not passed (%u devices)\n",
+           (unsigned long long)seed, device ? "device" : "server",
+           by_hand ? " by hand" : "", bad, o.devices);
     show(r, false);
     show_conversations(r);
     fflush(stdout);
@@ -451,10 +494,16 @@ static int one_seed(uint64_t seed) {
   return bad != 0;
 }
 
+/* Each side as the subject, and devices that connect as they like. */
+static int one_seed(uint64_t seed) {
+  return one_run(seed, false, false) + one_run(seed, true, false) +
+         (seed % 8 == 0 ? one_run(seed, true, true) : 0);
+}
+
 static int one_network(uint64_t seed) {
   int bad = 0;
   for (unsigned f = 0; f < NOVA_FAULTS; f++)
-    if (of_server(f) && is_variant(f)) {
+    if (is_variant(f)) {
       struct outcome o = variant((enum nova_fault)f, seed, false);
       bad += o.blamed || o.missing;
     }
@@ -489,7 +538,7 @@ static int seeds(int (*one)(uint64_t seed), uint64_t n, uint64_t first) {
 
 int main(int argc, char **argv) {
   if (argc >= 2 && strcmp(argv[1], "conform") == 0)
-    return conform();
+    return conform(false, false) | conform(true, false) | conform(true, true);
   if (argc > 2 && strcmp(argv[1], "faults") == 0)
     return named_faults(argv + 2, argc - 2);
   if (argc == 2 && strcmp(argv[1], "faults") == 0)

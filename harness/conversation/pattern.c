@@ -144,7 +144,7 @@ static int write_call(const struct nova_pattern *p, struct nova_scope *scope,
     nova_buf_puts(why, "$not() only checks, it makes no value");
     return NOVA_ERR_ARGUMENT;
   }
-  if (strcmp(p->name, "exactly") == 0)
+  if (strcmp(p->name, "exactly") == 0 || strcmp(p->name, "has") == 0)
     return nova_pattern_write(p->child, scope, out, why);
   if (strcmp(p->name, "like") == 0) {
     nova_buf_puts(why, "$like() only checks, it makes no value");
@@ -308,6 +308,35 @@ static bool match_like(const struct nova_pattern *p, struct nova_json_value v,
   return good;
 }
 
+/* $has: every member of what is written, whatever else there is. */
+static bool match_has(const struct nova_pattern *p, struct nova_json_value v,
+                      struct nova_scope *scope, struct nova_mismatch *m) {
+  struct nova_buf json, why;
+  nova_buf_init(&json, scope->mem, MOST_BYTES);
+  nova_buf_init(&why, scope->mem, 256);
+  struct nova_json_value wanted = {NOVA_JSON_NONE, {NULL, 0}};
+  if (nova_pattern_write(p->child, scope, &json, &why) == 0)
+    wanted = value_of(nova_buf_view(&json));
+  bool good = wanted.type == NOVA_JSON_OBJECT && v.type == NOVA_JSON_OBJECT;
+  struct nova_json_iter it;
+  struct nova_json_value key, value;
+  if (good)
+    nova_json_iter_init(&it, wanted);
+  while (good && nova_json_next(&it, &key, &value)) {
+    char name[256] = "";
+    size_t n = nova_json_string(key, NULL, 0);
+    good = n < sizeof name;
+    if (good)
+      nova_json_string(key, name, n);
+    struct nova_json_value is =
+        good ? nova_json_get(v, (struct nova_view){name, n}) : wanted;
+    good = good && is.type != NOVA_JSON_NONE && nova_json_equal(value, is);
+  }
+  nova_buf_free(&json);
+  nova_buf_free(&why);
+  return good || differ(m, p, scope, v);
+}
+
 static bool match_kind(const struct nova_pattern *p, struct nova_json_value v,
                        struct nova_scope *scope) {
   const char *k = p->name;
@@ -383,6 +412,8 @@ bool nova_pattern_match(const struct nova_pattern *p, struct nova_json_value v,
                      !nova_pattern_match(p->child, v, scope, NULL)
                  ? true
                  : differ(m, p, scope, v);
+    if (strcmp(p->name, "has") == 0)
+      return match_has(p, v, scope, m);
     if (strcmp(p->name, "like") == 0)
       return match_like(p, v, scope) ? true : differ(m, p, scope, v);
     return v.type != NOVA_JSON_NONE && match_written(p, v, scope)
@@ -453,6 +484,8 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
       nova_buf_puts(out, "anything but ");
     else if (strcmp(p->name, "exactly") == 0)
       nova_buf_puts(out, "exactly ");
+    else if (strcmp(p->name, "has") == 0)
+      nova_buf_puts(out, "an object with ");
     else if (strcmp(p->name, "like") == 0)
       nova_buf_puts(out, "a string like (# for digits) ");
     else if (strcmp(p->name, "one_of") != 0)

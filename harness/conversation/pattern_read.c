@@ -20,7 +20,7 @@ static const struct {
 } calls[] = {
     {"not", 1, 1},          {"one_of", 1, 16},    {"prefix", 1, 1},
     {"last_changed", 1, 1}, {"other_case", 1, 1}, {"with", 2, 2},
-    {"string", 1, 1},       {"like", 1, 1},
+    {"string", 1, 1},       {"like", 1, 1},       {"has", 1, 1},
 };
 
 struct source {
@@ -240,7 +240,7 @@ static struct nova_pattern *call(struct source *s, struct nova_view name,
     k++;
   if (k == sizeof calls / sizeof *calls) {
     complain(s, start, "no such function; known are $not, $one_of, $prefix, ",
-             "$last_changed, $other_case, $with, $string, $like");
+             "$last_changed, $other_case, $with, $string, $like, $has");
     return NULL;
   }
   struct nova_pattern *p = make(s, NOVA_PATTERN_CALL);

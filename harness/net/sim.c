@@ -184,7 +184,9 @@ static void job_answer(struct nova__sim_job *job, const struct nova_job *spec) {
   struct nova_sim *sim = job->party->sim;
   struct nova_sim_result result = {.duration = sim->options.job_delay,
                                    .output = &job->output,
-                                   .errors = &job->errors};
+                                   .errors = &job->errors,
+                                   .party = &job->party->base,
+                                   .id = job->id};
   if (sim->job_fn != NULL) {
     sim->job_fn(sim->job_user, spec, &result);
   } else {
@@ -244,6 +246,15 @@ static void op_stop(struct nova_transport *t, uint64_t id) {
   if (job == NULL)
     return;
   job->code = NOVA_CODE_SIGNAL;
+  nova__heap_set(&party->sim->heap, &job->node, party->sim->now);
+}
+
+void nova_sim_exit(struct nova_transport *t, uint64_t id, int code) {
+  struct nova__sim_party *party = nova__sim_party(t);
+  struct nova__sim_job *job = nova__idmap_get(&party->jobs, id);
+  if (job == NULL)
+    return;
+  job->code = code;
   nova__heap_set(&party->sim->heap, &job->node, party->sim->now);
 }
 

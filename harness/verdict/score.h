@@ -13,9 +13,10 @@
 #define NOVA_SCORE_DEVICE_CAUGHT         0
 #define NOVA_SCORE_DEVICE_FALSELY_BLAMED 0
 
-/* Servers that are right and other than the reference, and those of them that a
+/* Peers that are right and other than the reference, and those of them that a
  * run failed all the same. */
 #define NOVA_SCORE_SERVER_VARIANTS         40
+#define NOVA_SCORE_DEVICE_VARIANTS         0
 #define NOVA_SCORE_VARIANTS_FALSELY_BLAMED 0
 
 /* Random networks with conforming peers, and the alarms that they raised

@@ -1,6 +1,7 @@
 #include "support/simrun.h"
 
 #include "peer/control.h"
+#include "peer/drive.h"
 #include "peer/serve.h"
 #include "verdict/verdict.h"
 
@@ -20,6 +21,7 @@ struct simrun {
   struct nova_run *run;
   const struct nova_results *results;
   nova_ts took;
+  struct simdevice *fleet; /* devices under test */
 };
 
 #define UNIX_START (UINT64_C(1800000000) * NOVA_SEC)
@@ -86,12 +88,160 @@ static void crashed(void *user) {
   nova_sim_crash(s->sim, s->server_side);
 }
 
+/* --- devices under test
+ * ------------------------------------------------------- */
+
+/* One process. */
+struct simdevice {
+  struct simdevice *next;
+  struct nova_transport *side;
+  struct nova_device *device;
+  struct nova_drive *drive;
+  struct nova_transport *starter; /* NULL: nobody waits for its end */
+  uint64_t job;
+  char id[64];
+};
+
+static void device_exited(void *user, int code) {
+  struct simdevice *d = user;
+  if (d->starter != NULL)
+    nova_sim_exit(d->starter, d->job, code);
+}
+
+static struct simdevice *device_start(struct simrun *s, const char *id,
+                                      const char *key, uint16_t port) {
+  struct simdevice *d = calloc(1, sizeof *d);
+  if (d == NULL)
+    return NULL;
+  snprintf(d->id, sizeof d->id, "%s", id);
+  d->side = nova_sim_attach(s->sim);
+  d->device = nova_device_new(
+      &(struct nova_device_options){.id = nova_view_of(id),
+                                    .key = nova_view_of(key),
+                                    .unix_base = UNIX_START,
+                                    .seed = nova_rng_derive(s->o.seed, id),
+                                    .faults = &s->o.faults});
+  d->drive = nova_drive_new(
+      d->side, d->device,
+      &(struct nova_drive_options){
+          .host = "server", .port = port, .exited = device_exited, .user = d});
+  d->next = s->fleet;
+  s->fleet = d;
+  return d;
+}
+
+static void device_free(struct simdevice *d) {
+  nova_drive_free(d->drive);
+  nova_device_free(d->device);
+  nova_sim_detach(d->side);
+  free(d);
+}
+
+/* The process of that device is gone. */
+static void device_end(struct simrun *s, const char *id) {
+  struct simdevice **link = &s->fleet;
+  while (*link != NULL && (id == NULL || strcmp((*link)->id, id) != 0))
+    link = &(*link)->next;
+  struct simdevice *d = *link;
+  if (d == NULL)
+    return;
+  *link = d->next;
+  device_free(d);
+}
+
+/* What --spawn starts. */
+static void device_job(void *user, const struct nova_job *job,
+                       struct nova_sim_result *result) {
+  struct simrun *s = user;
+  struct simdevice *d = device_start(
+      s, env_of(job, "NOVA_DEVICE_ID"), env_of(job, "NOVA_DEVICE_KEY"),
+      (uint16_t)atoi(env_of(job, "NOVA_TCP_PORT")));
+  if (d == NULL)
+    return;
+  d->starter = result->party;
+  d->job = result->id;
+  result->duration = NOVA_TS_NONE;
+  nova_buf_puts(result->output, "started\n");
+}
+
+static const char declared[] =
+    "novaprobe: 1\n"
+    "subject: device\n"
+    "declares:\n"
+    "  value_keys: [temperature, humidity, light]\n"
+    "  actuators: {relay1: [\"ON\", \"OFF\", \"ON\"], led_brightness: 80}\n";
+
 static void news(void *user, const struct nova_run_news *n) {
   struct simrun *s = user;
+  if (n->kind == NOVA_RUN_ENDED && s->o.device && !s->o.by_hand)
+    device_end(s, n->result->device);
+  if (n->kind == NOVA_RUN_AGAIN && s->o.device && !s->o.by_hand)
+    device_end(s, n->result->device);
   if (s->o.news != NULL)
     s->o.news(s->o.user, n);
   if (n->kind == NOVA_RUN_OVER)
     nova_sim_stop(s->sim);
+}
+
+/* Runs to the end, and judges. */
+static void play(struct simrun *s) {
+  const char *why = NULL;
+  if (nova_run_start(s->run, &why) != 0) {
+    fprintf(stderr, "simrun: %s\n", why);
+    exit(1);
+  }
+  for (size_t i = 0; s->o.by_hand && i < s->profile.devices; i++)
+    device_start(s, s->profile.device[i].id, s->profile.device[i].key,
+                 s->profile.tcp.port);
+  if (!nova_run_over(s->run))
+    nova_sim_run(s->sim, FOR_EVER);
+  s->took = nova_sim_now(s->sim);
+  if (!nova_run_over(s->run)) {
+    fprintf(stderr, "simrun: the run did not end\n");
+    nova_run_interrupt(s->run, "the run did not end");
+  }
+  s->results = nova_run_results(s->run, NULL);
+}
+
+static struct simrun *device_run(struct simrun *s) {
+  struct nova_diag diag;
+  nova_diag_init(&diag, NULL);
+  if (nova_profile_read(&s->profile, "profile", declared, strlen(declared),
+                        NULL, &diag) != 0) {
+    fprintf(stderr, "%s", nova_buf_cstr(&diag.text));
+    exit(1);
+  }
+  nova_diag_free(&diag);
+  s->profile.tcp = (struct nova_address){"server", s->o.by_hand ? 9000 : 0};
+  for (unsigned i = 0; s->o.by_hand && i < (s->o.devices ? s->o.devices : 1);
+       i++) {
+    const char *why;
+    const char *id = nova_arena_printf(&s->arena, "DEV-%06u", i + 1);
+    const char *key = nova_arena_printf(&s->arena, "made-Up-kEy-%u", i + 1);
+    nova_profile_add_device(&s->profile, nova_view_of(id), nova_view_of(key),
+                            &why);
+  }
+  struct nova_sim_options net = s->o.net;
+  net.unix_start_ns = UNIX_START;
+  s->sim = nova_sim_new(NULL, &net);
+  s->harness_side = nova_sim_attach(s->sim);
+  nova_sim_set_job(s->sim, device_job, s);
+  static const char *const spawn[] = {"device", NULL};
+  s->run = nova_run_new(
+      &(struct nova_run_options){.catalog = s->o.catalog,
+                                 .profile = &s->profile,
+                                 .transport = s->harness_side,
+                                 .seed = s->o.seed,
+                                 .only = s->o.only,
+                                 .spawn = s->o.by_hand ? NULL : spawn,
+                                 .news = news,
+                                 .user = s});
+  if (s->run == NULL) {
+    simrun_free(s);
+    return NULL;
+  }
+  play(s);
+  return s;
 }
 
 struct simrun *simrun_new(const struct simrun_options *o) {
@@ -101,6 +251,8 @@ struct simrun *simrun_new(const struct simrun_options *o) {
   s->o = *o;
   nova_arena_init(&s->arena, NULL, 16 << 20);
   nova_profile_init(&s->profile, &s->arena);
+  if (o->device)
+    return device_run(s);
   s->profile.subject = NOVA_ROLE_SERVER;
   s->profile.tcp = (struct nova_address){"server", 9000};
   unsigned n = o->devices != 0 ? o->devices : 8;
@@ -155,15 +307,7 @@ struct simrun *simrun_new(const struct simrun_options *o) {
     simrun_free(s);
     return NULL;
   }
-  nova_run_start(s->run);
-  if (!nova_run_over(s->run))
-    nova_sim_run(s->sim, FOR_EVER);
-  s->took = nova_sim_now(s->sim);
-  if (!nova_run_over(s->run)) {
-    fprintf(stderr, "simrun: the run did not end\n");
-    nova_run_interrupt(s->run, "the run did not end");
-  }
-  s->results = nova_run_results(s->run, NULL);
+  play(s);
   return s;
 }
 
@@ -171,6 +315,11 @@ void simrun_free(struct simrun *s) {
   if (s == NULL)
     return;
   nova_run_free(s->run);
+  while (s->fleet != NULL) {
+    struct simdevice *next = s->fleet->next;
+    device_free(s->fleet);
+    s->fleet = next;
+  }
   nova_serve_free(s->serve);
   nova_server_free(s->server);
   if (s->sim != NULL)

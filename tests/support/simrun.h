@@ -1,5 +1,6 @@
 /* A whole run on the simulated network: the harness against a reference peer
- * with any faults, in virtual time. */
+ * with any faults, in virtual time; the peer is the server, or devices, one of
+ * which is started for each conversation or which connect as they like. */
 #ifndef TESTS_SUPPORT_SIMRUN_H
 #define TESTS_SUPPORT_SIMRUN_H
 
@@ -11,6 +12,8 @@
 
 struct simrun_options {
   const struct nova_catalog *catalog;
+  bool device;  /* the subject is the device, not the server */
+  bool by_hand; /* ... and connects when it likes: |devices| of them */
   struct nova_sim_options net;
   struct nova_fault_set faults;
   unsigned devices; /* credentials, default 8 */

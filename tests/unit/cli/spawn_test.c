@@ -1,5 +1,7 @@
 #include "cli/spawn.h"
 
+#include "run/command.h"
+
 #include <criterion/criterion.h>
 
 static struct nova_arena arena;
@@ -22,7 +24,7 @@ static void teardown(void) {
 TestSuite(spawn, .init = setup, .fini = teardown);
 
 static const char *word(const char *text) {
-  return nova_spawn_word(&arena, &profile, text, &why);
+  return nova_command_word(&arena, &profile, text, &why);
 }
 
 Test(spawn, placeholders_are_replaced_inside_a_word) {

@@ -119,7 +119,7 @@ Test(terminal, a_known_failure_and_an_interrupted_run_say_so) {
 Test(terminal, the_live_line_fits_every_width) {
   static const char *const running[] = {"tcp-idle-timeout", "mqtt-数据上报",
                                         "c", "d\x1b[2J", "e"};
-  struct nova_live l = {running, 5, 12, 140, 130 * NOVA_SEC};
+  struct nova_live l = {running, 5, 12, 140, 130 * NOVA_SEC, NULL, 0};
   struct nova_terminal t = {0};
   for (int lang = 0; lang < 2; lang++)
     for (t.width = 1; t.width < 140; t.width++) {
