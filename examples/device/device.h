@@ -3,13 +3,13 @@
  * device.c run under any operating system or none, and can be tested without
  * waiting.
  *
- *              device_connected             auth_result success
- *   [ OFFLINE ] ------> [ AUTHENTICATING ] --------------------> [ ONLINE ]
- *        ^                |          |                            |     |
- *        |     no answer  |          | failed              failed |     |
- * silence |                v          v                            v     v | [
- * GIVING_UP ]    [ REFUSED ] <------------------'  [ GIVING_UP ]
- *        '---- device_disconnected, from every state ----
+ *   OFFLINE         device_connected              -> AUTHENTICATING
+ *   AUTHENTICATING  auth_result success           -> ONLINE
+ *                   auth_result failed            -> REFUSED
+ *                   auth_timeout                  -> GIVING_UP
+ *   ONLINE          auth_result failed            -> REFUSED
+ *                   silence for idle_timeout      -> GIVING_UP
+ *   any             device_disconnected           -> OFFLINE
  *
  * In GIVING_UP and REFUSED nothing is sent any more: the caller closes the
  * connection, and waits longer for the next one after REFUSED. */
