@@ -42,6 +42,13 @@ static bool replace(struct nova_loader *l, struct nova_node *n,
   return true;
 }
 
+/* Nothing but a name. */
+static bool whole(const char *name) {
+  while (name_char(*name))
+    name++;
+  return *name == '\0';
+}
+
 /* Recursion is bounded by the depth that the YAML reader allows. */
 struct nova_node *nova__substitute(struct nova_loader *l,
                                    const struct nova_node *n,
@@ -76,8 +83,7 @@ struct nova_node *nova__substitute(struct nova_loader *l,
     /* A member whose value is not given is left out: an optional argument. */
     if (c->kind == NOVA_NODE_SCALAR && c->key != NULL &&
         strncmp(c->text, prefix, skip) == 0 && strcmp(prefix, "$arg.") == 0 &&
-        nova_node_get(values, c->text + skip) == NULL &&
-        strchr(c->text + skip, '.') == NULL)
+        nova_node_get(values, c->text + skip) == NULL && whole(c->text + skip))
       continue;
     *link = nova__substitute(l, c, prefix, values);
     if (*link == NULL)
@@ -147,9 +153,9 @@ static void complain(struct checker *c, const struct nova_step *s,
 static void check_ref(void *user, const struct nova_pattern *ref) {
   struct checker *c = user;
   static const char *const known[] = {
-      "device.id", "device.key",     "other.id",
-      "other.key", "device.old_key", "unknown_id",
-      "actuators", "actuator.value", "actuator.last"};
+      "device.id",      "device.key",      "other.id",  "other.key",
+      "device.old_key", "unknown_id",      "actuators", "actuator.value",
+      "actuator.last",  "authenticated_id"};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(ref->name, known[i]) == 0) {
       c->uses[0] |= strncmp(ref->name, "device.", 7) == 0;

@@ -11,8 +11,8 @@
  * $with(x, "tail") $string(n)                            made from another
  * value
  *     $like("DEV-#")                        a string; # is one or more digits
- *     $has(x)                               an object with x's members, at least
- *     $declared_values                      an object of declared value keys
+ *     $has(x)                               an object with x's members, at
+ * least $declared_values                      an object of declared value keys
  *     {$exactly: VALUE}                     equal as JSON: no member more
  *     $$text                                the string "$text" */
 #ifndef NOVA_CONVERSATION_PATTERN_H

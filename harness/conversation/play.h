@@ -42,6 +42,7 @@ struct nova__item {
   bool empty;
   enum nova_msg_kind kind; /* inferred where the type is unclear */
   unsigned flawed;         /* bit per field of the table, bit 31: the type */
+  enum nova_msg_kind like; /* of an unknown type: what its members look like */
   const char *answers;     /* a command_response: the id of the command that it
                               answers, as JSON, whatever it says; may be NULL */
   size_t n;
@@ -72,7 +73,8 @@ struct nova__conn {
   nova_ts partial;  /* when the bytes of an unfinished line began to wait */
   size_t lost_entry;
   bool authenticated;
-  bool as_other; /* its last auth named the other device */
+  const char *auth_id; /* the device_id of its auth as JSON, NULL */
+  bool as_other;       /* its last auth named the other device */
   bool half_closed;
   unsigned unsent; /* sends that were not reported back yet */
   /* of a device under test */
@@ -162,6 +164,7 @@ struct nova_player {
   bool bound_once;   /* a connection was taken by a step */
   struct nova__order order[NOVA_PLAY_ORDERS];
   size_t orders;
+  const struct nova__conn *judging; /* whose message the rules are about */
   struct nova__beat beat;
   const struct nova_step *refusing; /* NULL: connections are kept */
   const struct nova_actuator *actuator;
@@ -258,6 +261,7 @@ struct nova__await {
   struct nova__item *item; /* DONE: the message that was taken */
   size_t entry;
   bool none;             /* FAILED: nothing of the kind came at all */
+  bool alike;            /* FAILED: one came that had it all but the type */
   bool late;             /* FAILED: by |measured|, which is a timing */
   bool fatal;            /* FAILED: no other branch can mend it */
   bool lost;             /* FAILED: because the connection ended */

@@ -220,6 +220,17 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
   expect_message(p, s, within, out);
   out->state = NOVA__FAILED;
   out->none = near_miss == NULL;
+  /* Something that is never sent may have been sent under another name. */
+  if (near_miss == NULL && s->awaits.n != 0)
+    for (const struct nova__item *i = c->inbox; i != NULL; i = i->next)
+      if (i->like == kind && kind != NOVA_MSG_UNKNOWN) {
+        out->alike = true;
+        out->entry = i->entry;
+        say(out->observed, sizeof out->observed,
+            "only a message of another type came: %.*s%s",
+            (int)(i->n > 160 ? 160 : i->n), i->text, i->n > 160 ? "..." : "");
+        return;
+      }
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   if (near_miss != NULL) {
     out->entry = near_miss->entry;
@@ -563,6 +574,13 @@ static bool settle_failure(struct nova_player *p, const struct nova_step *s,
                 strstr(a->observed, ": ") != NULL
                     ? strstr(a->observed, ": ")
                     : ", within the time that it had");
+    return false;
+  }
+  if (s->awaits.n != 0 && a->alike) {
+    charge(p, s, &s->awaits, NOVA_VERDICT_FAIL, a, NOVA_TS_NONE, NOVA_TS_NONE,
+           because(p, a));
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
+                "step %u did not go as expected: %s", s->number, a->observed);
     return false;
   }
   if (s->awaits.n != 0 && a->none && !a->lost) {

@@ -362,6 +362,13 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
         nova_json_get(msg.whole, nova_view_of("device_key")).type !=
             NOVA_JSON_NONE)
       item->kind = NOVA_MSG_AUTH;
+    if (msg.kind == NOVA_MSG_UNKNOWN && item->kind == NOVA_MSG_UNKNOWN)
+      item->like = nova_msg_infer(&msg, sender);
+    struct nova_json_value id =
+        nova_json_get(msg.whole, nova_view_of("device_id"));
+    if (item->kind == NOVA_MSG_AUTH && id.type == NOVA_JSON_STRING)
+      c->auth_id = nova_arena_copy(&p->arena, id.text.p, id.text.n);
+    p->judging = c;
     judge_first(p, c, item);
     judge_message(p, item, &msg);
     if (p->subject == NOVA_ROLE_DEVICE &&

@@ -254,6 +254,13 @@ bool nova__declared(struct nova_player *p, const char *name,
                     struct nova_buf *out) {
   const struct nova_profile *profile = p->o.profile;
   bool good = true;
+  /* The id that the device authenticated with, its own where it did not. */
+  if (strcmp(name, "authenticated_id") == 0) {
+    const char *id = p->judging != NULL ? p->judging->auth_id : NULL;
+    return id != NULL
+               ? nova_buf_puts(out, id) == 0
+               : nova_json_quote(out, p->device.id, strlen(p->device.id)) == 0;
+  }
   if (strcmp(name, "value_keys") == 0) {
     if (profile->value_keys == NULL)
       return false;

@@ -36,48 +36,82 @@ static bool selects(const char *const *globs, const struct nova_script *s) {
   return false;
 }
 
-static nova_ts steps_estimate(const struct nova_step *s,
-                              const struct nova_timers *t) {
-  nova_ts sum = 0;
-  for (; s != NULL; s = s->next) {
-    nova_ts v = 0;
-    switch (s->verb) {
-    case NOVA_VERB_SILENT:
-    case NOVA_VERB_OPEN:
-    case NOVA_VERB_WAIT: v = nova_span_value(s->duration, t); break;
-    case NOVA_VERB_CLOSE:
-      if (s->within != NULL)
-        v = nova_span_value(s->within, t) - nova_span_slack(s->within, t);
-      break;
-    case NOVA_VERB_REPEAT:
-      /* Listened to, it takes its time; done, it goes on in the background. */
-      if (s->verifies.n != 0 && s->duration != NULL)
-        v = nova_span_value(s->duration, t);
-      break;
-    case NOVA_VERB_ANY_OF: {
-      v = NOVA_TS_NONE;
-      for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
-        v = nova_ts_min(v, steps_estimate(b->steps, t));
-      break;
-    }
-    case NOVA_VERB_ATTEMPTS: v = nova_span_value(s->duration, t); break;
-    case NOVA_VERB_HOOK: v = NOVA_SEC; break;
-    case NOVA_VERB_EACH:
-    case NOVA_VERB_CONNECT:
-    case NOVA_VERB_SEND:
-    case NOVA_VERB_HALF_CLOSE:
-    case NOVA_VERB_RESET:
-    case NOVA_VERB_REFUSE:
-    case NOVA_VERB_STOP: break;
-    }
-    sum = nova_ts_add(sum, v == NOVA_TS_NONE ? 0 : v);
+/* Where a conversation is, as far as its script tells. */
+struct timeline {
+  const struct nova_timers *timers;
+  nova_ts now;
+  struct {
+    const char *name;
+    nova_ts t;
+  } named[64];
+  size_t names;
+};
+
+/* How long a step takes at least. */
+static nova_ts span_of(const struct timeline *l, const struct nova_step *s) {
+  const struct nova_timers *t = l->timers;
+  switch (s->verb) {
+  case NOVA_VERB_SILENT:
+  case NOVA_VERB_OPEN:
+  case NOVA_VERB_WAIT:
+  case NOVA_VERB_ATTEMPTS: return nova_span_value(s->duration, t);
+  case NOVA_VERB_REPEAT:
+    /* Listened to, it takes its time; done, it goes on in the background. */
+    return s->verifies.n != 0 && s->duration != NULL
+               ? nova_span_value(s->duration, t)
+               : 0;
+  case NOVA_VERB_CLOSE:
+    return s->within != NULL
+               ? nova_span_value(s->within, t) - nova_span_slack(s->within, t)
+               : 0;
+  case NOVA_VERB_HOOK: return NOVA_SEC;
+  case NOVA_VERB_EACH:
+  case NOVA_VERB_CONNECT:
+  case NOVA_VERB_SEND:
+  case NOVA_VERB_HALF_CLOSE:
+  case NOVA_VERB_RESET:
+  case NOVA_VERB_REFUSE:
+  case NOVA_VERB_ANY_OF:
+  case NOVA_VERB_STOP: break;
   }
-  return sum;
+  return 0;
+}
+
+static void follow(struct timeline *l, const struct nova_step *s) {
+  for (; s != NULL; s = s->next) {
+    if (s->verb == NOVA_VERB_ANY_OF) {
+      /* The quickest of its branches. */
+      struct timeline best = *l;
+      best.now = NOVA_TS_NONE;
+      for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
+        struct timeline other = *l;
+        follow(&other, b->steps); /* the loader bounds the nesting */
+        if (other.now < best.now)
+          best = other;
+      }
+      *l = best;
+      continue;
+    }
+    nova_ts from = l->now;
+    for (size_t i = 0; s->from != NULL && i < l->names; i++)
+      if (strcmp(l->named[i].name, s->from) == 0)
+        from = l->named[i].t;
+    nova_ts span = span_of(l, s);
+    nova_ts end = span != NOVA_TS_NONE ? nova_ts_add(from, span) : from;
+    if (end > l->now)
+      l->now = end;
+    if (s->as != NULL && l->names < 64) {
+      l->named[l->names].name = s->as;
+      l->named[l->names++].t = l->now;
+    }
+  }
 }
 
 nova_ts nova_run_estimate(const struct nova_script *s,
                           const struct nova_timers *t) {
-  return steps_estimate(s->steps, t) + NOVA_SEC / 10;
+  struct timeline l = {.timers = t};
+  follow(&l, s->steps);
+  return l.now + NOVA_SEC / 10;
 }
 
 /* The timers of data and status that the steps wait for. */

@@ -99,13 +99,20 @@ struct simdevice {
   struct nova_drive *drive;
   struct nova_transport *starter; /* NULL: nobody waits for its end */
   uint64_t job;
+  nova_ts dead_since; /* 0: it runs */
+  struct simrun *run;
   char id[64];
 };
+
+/* An operator gives it power again after a while. */
+#define AGAIN_AFTER (20 * NOVA_SEC)
 
 static void device_exited(void *user, int code) {
   struct simdevice *d = user;
   if (d->starter != NULL)
     nova_sim_exit(d->starter, d->job, code);
+  else
+    d->dead_since = nova_sim_now(d->run->sim);
 }
 
 static struct simdevice *device_start(struct simrun *s, const char *id,
@@ -125,6 +132,7 @@ static struct simdevice *device_start(struct simrun *s, const char *id,
       d->side, d->device,
       &(struct nova_drive_options){
           .host = "server", .port = port, .exited = device_exited, .user = d});
+  d->run = s;
   d->next = s->fleet;
   s->fleet = d;
   return d;
@@ -183,6 +191,24 @@ static void news(void *user, const struct nova_run_news *n) {
     nova_sim_stop(s->sim);
 }
 
+/* What a good operator does with devices that have died. */
+static void power_cycle(struct simrun *s) {
+  for (struct simdevice *d = s->fleet; d != NULL; d = d->next) {
+    if (d->dead_since == 0 ||
+        nova_sim_now(s->sim) < d->dead_since + AGAIN_AFTER)
+      continue;
+    const char *id = NULL, *key = NULL;
+    for (size_t i = 0; i < s->profile.devices; i++)
+      if (strcmp(s->profile.device[i].id, d->id) == 0) {
+        id = s->profile.device[i].id;
+        key = s->profile.device[i].key;
+      }
+    device_end(s, d->id);
+    device_start(s, id, key, s->profile.tcp.port);
+    return; /* the list is another one now; the rest has its turn in a second */
+  }
+}
+
 /* Runs to the end, and judges. */
 static void play(struct simrun *s) {
   const char *why = NULL;
@@ -193,8 +219,11 @@ static void play(struct simrun *s) {
   for (size_t i = 0; s->o.by_hand && i < s->profile.devices; i++)
     device_start(s, s->profile.device[i].id, s->profile.device[i].key,
                  s->profile.tcp.port);
-  if (!nova_run_over(s->run))
-    nova_sim_run(s->sim, FOR_EVER);
+  while (!nova_run_over(s->run) && nova_sim_now(s->sim) < FOR_EVER) {
+    nova_sim_run(s->sim,
+                 s->o.by_hand ? nova_sim_now(s->sim) + NOVA_SEC : FOR_EVER);
+    power_cycle(s);
+  }
   s->took = nova_sim_now(s->sim);
   if (!nova_run_over(s->run)) {
     fprintf(stderr, "simrun: the run did not end\n");
