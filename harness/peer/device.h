@@ -88,7 +88,8 @@ struct nova_device_options {
 };
 
 /* Makes a device. NULL without memory, or where an option is out of its range
- * (a value that is no JSON, text that is no UTF-8). */
+ * (a value that is no JSON, text that is no UTF-8, a name that stands twice).
+ */
 struct nova_device *nova_device_new(const struct nova_device_options *options);
 
 /* NULL is ignored. */

@@ -37,12 +37,25 @@ static int add_actuator(struct nova_device *d,
   int err = nova_json_check(d->json, from->value.p, from->value.n, &v, NULL);
   if (err != 0 || !is_storable(v))
     return NOVA_ERR_ARGUMENT;
+  /* Two members of one name would make the state no JSON. */
+  for (size_t i = 0; i < d->actuator_count; i++)
+    if (nova_view_eq(d->actuators[i].name, from->name))
+      return NOVA_ERR_ARGUMENT;
   err = copy(d, from->name, &a->name);
   if (err != 0)
     return err;
   put(a, v);
   d->actuator_count++;
   return 0;
+}
+
+static int add_value_key(struct nova_device *d, struct nova_view key) {
+  for (size_t i = 0; i < d->value_key_count; i++)
+    if (nova_view_eq(d->value_keys[i], key))
+      return NOVA_ERR_ARGUMENT;
+  int err = copy(d, key, &d->value_keys[d->value_key_count]);
+  d->value_key_count += err == 0;
+  return err;
 }
 
 int nova__device_actuators_init(struct nova_device *d,
@@ -67,10 +80,8 @@ int nova__device_actuators_init(struct nova_device *d,
   int err = 0;
   for (size_t i = 0; i < n && err == 0; i++)
     err = add_actuator(d, &from[i]);
-  for (size_t i = 0; i < keys && err == 0; i++) {
-    err = copy(d, key[i], &d->value_keys[i]);
-    d->value_key_count += err == 0;
-  }
+  for (size_t i = 0; i < keys && err == 0; i++)
+    err = add_value_key(d, key[i]);
   return err;
 }
 
