@@ -62,7 +62,7 @@ static int add(struct search *s, size_t entry, struct nova_masked place) {
 static bool is_expected(const struct search *s, const struct nova__range *r) {
   const struct nova_conversation_result *c = s->c;
   const struct nova__secret *k = r->secret;
-  if (k == NULL || k->of == NULL || r->form == NOVA_MASKED_ENCODED)
+  if (k == NULL || k->of == NULL || r->form == NOVA_MASKED_ENCODED || c->kept)
     return false;
   if (c->device != NULL && strcmp(k->of, c->device) == 0)
     return k->generation >= nova_mask_generation(s->m, k->of, c->device_key);
@@ -300,12 +300,16 @@ int nova_mask_results(struct nova_mask *m, const struct nova_results *r) {
   int err = r->profile != NULL ? nova_mask_profile(m, r->profile) : 0;
   for (size_t i = 0; i < r->conversations && err == 0; i++) {
     const struct nova_conversation_result *c = &r->conversation[i];
+    if (c->kept)
+      continue; /* what it held was masked when it was written */
     if (c->device != NULL && c->device_key != NULL)
       err = nova_mask_add(m, c->device, nova_view_of(c->device_key));
     if (err == 0 && c->other != NULL && c->other_key != NULL)
       err = nova_mask_add(m, c->other, nova_view_of(c->other_key));
   }
   for (size_t i = 0; i < r->conversations && err == 0; i++) {
+    if (r->conversation[i].kept)
+      continue;
     struct search s = {
         .learns = m, .c = &r->conversation[i], .mem = m->arena.mem};
     for (size_t k = 0; k < s.c->transcript.n && !s.hooks; k++)

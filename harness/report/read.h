@@ -66,6 +66,17 @@ struct nova_ids nova__read_ids(struct nova__reader *r, struct nova_json_value v,
 struct nova_text nova__read_both(struct nova__reader *r,
                                  struct nova_json_value v, const char *name);
 
+/* Checks the text and its format and version; |root| is the document, whose
+ * strings lie in |p|. False with the error noted. */
+bool nova__read_start(struct nova__reader *r, const char *p, size_t n,
+                      const char *format, struct nova_json_value *root);
+
+/* A conversation as it stands in results.json; |transcript|: with its events,
+ * which are required then. */
+void nova__read_conversation(struct nova__reader *r, struct nova_json_value v,
+                             bool transcript,
+                             struct nova_conversation_result *c);
+
 /* The events of a transcript. */
 void nova__read_transcript(struct nova__reader *r, struct nova_json_value v,
                            struct nova_transcript *out);

@@ -154,8 +154,9 @@ static void read_checks(struct nova__reader *r, struct nova_json_value v,
   }
 }
 
-static void read_conversation(struct nova__reader *r, struct nova_json_value v,
-                              struct nova_conversation_result *c) {
+void nova__read_conversation(struct nova__reader *r, struct nova_json_value v,
+                             bool transcript,
+                             struct nova_conversation_result *c) {
   enum {
     ID,
     TITLE,
@@ -233,7 +234,8 @@ static void read_conversation(struct nova__reader *r, struct nova_json_value v,
   read_checks(r, m[CHECKS], c);
   read_failure(r, m[FAILURE], c);
   c->transcript.cut = nova__read_bool(r, m[CUT], "transcript_cut");
-  nova__read_transcript(r, m[TRANSCRIPT], &c->transcript);
+  if (transcript)
+    nova__read_transcript(r, m[TRANSCRIPT], &c->transcript);
 }
 
 /* --- requirements -------------------------------------------------------- */
@@ -392,7 +394,7 @@ static void read_lists(struct nova__reader *r,
   while (n != 0 && nova_json_next(&it, NULL, &one) && r->err == 0) {
     size_t i = out->conversations++;
     nova__read_enter(r, "conversations", i);
-    read_conversation(r, one, &out->conversation[i]);
+    nova__read_conversation(r, one, true, &out->conversation[i]);
     nova__read_leave(r);
   }
   if (r->err != 0)
@@ -417,9 +419,8 @@ static void read_lists(struct nova__reader *r,
   }
 }
 
-/* Checks the text and its format; |root| is the document. */
-static bool start(struct nova__reader *r, const char *p, size_t n,
-                  const char *format, struct nova_json_value *root) {
+bool nova__read_start(struct nova__reader *r, const char *p, size_t n,
+                      const char *format, struct nova_json_value *root) {
   static const char *const names[] = {"format", "version", NULL};
   struct nova_json_value m[2];
   if (r->error != NULL)
@@ -484,7 +485,7 @@ int nova_results_read_json(const char *p, size_t n, struct nova_arena *arena,
   struct nova__reader r = {.arena = arena, .error = error};
   struct nova_json_value root, m[MEMBERS];
   *out = (struct nova_results){.arena = arena};
-  if (!start(&r, p, n, NOVA_RESULTS_FORMAT, &root))
+  if (!nova__read_start(&r, p, n, NOVA_RESULTS_FORMAT, &root))
     return r.err;
   nova__read_members(root, names, m);
   out->tool_version =
@@ -523,7 +524,7 @@ int nova_transcript_read_json(const char *p, size_t n, struct nova_arena *arena,
                                       NULL};
   struct nova__reader r = {.arena = arena, .error = error};
   struct nova_json_value root, m[3];
-  if (!start(&r, p, n, NOVA_TRANSCRIPT_FORMAT, &root))
+  if (!nova__read_start(&r, p, n, NOVA_TRANSCRIPT_FORMAT, &root))
     return r.err;
   nova__read_members(root, names, m);
   r.subject =

@@ -5,6 +5,11 @@
 #include "report/json_out.h"
 #include "verdict/results.h"
 
+/* The members that every file begins with: format, version, tool, subject,
+ * name, address, seed, started. */
+void nova__write_head(struct nova_json_out *o, const struct nova_results *r,
+                      const char *format);
+
 /* The array of events of |c|. |whole|: payloads are not shortened. */
 void nova__write_transcript(struct nova_json_out *o,
                             const struct nova_conversation_result *c,

@@ -136,14 +136,14 @@ static void write_failure(struct nova_json_out *o, const struct nova_check *f) {
   nova_jo_close(o, '}');
 }
 
-/* The key in force at the conversation's start, where that is not the profile's
- * any more. */
+/* The key in force at the conversation's start. |always|: where it is the
+ * profile's too; what was read back says what it said before. */
 static void write_key(struct nova_json_out *o, const char *name, const char *of,
-                      const char *key) {
+                      const char *key, bool kept, bool always) {
   if (of == NULL || key == NULL)
     return;
-  unsigned generation = nova_mask_generation(o->mask, of, key);
-  if (generation == 0)
+  unsigned generation = nova_mask_generation(kept ? NULL : o->mask, of, key);
+  if (generation == 0 && !kept && !always && o->mask != NULL)
     return;
   nova_jo_key(o, name);
   nova_jo_open(o, '{', true);
@@ -152,11 +152,11 @@ static void write_key(struct nova_json_out *o, const char *name, const char *of,
   nova_jo_close(o, '}');
 }
 
-static void write_conversation(struct nova_json_out *o,
-                               const struct nova_results *r,
-                               const struct nova_conversation_result *c,
-                               const struct nova_mem *mem) {
-  nova_jo_open(o, '{', false);
+/* What is known of a conversation but its transcript. |always|: write_key().
+ */
+static void write_members(struct nova_json_out *o,
+                          const struct nova_conversation_result *c,
+                          bool always) {
   member(o, "id", c->id);
   both(o, "title", &c->title);
   both(o, "why", &c->why);
@@ -170,8 +170,8 @@ static void write_conversation(struct nova_json_out *o,
   seconds(o, "duration_s", c->duration);
   member(o, "device", c->device);
   member(o, "other", c->other);
-  write_key(o, "device_key", c->device, c->device_key);
-  write_key(o, "other_key", c->other, c->other_key);
+  write_key(o, "device_key", c->device, c->device_key, c->kept, always);
+  write_key(o, "other_key", c->other, c->other_key, c->kept, always);
   number(o, "seed", c->seed);
   seconds(o, "unix_time", c->unix_ns);
   seconds(o, "timing_error_s", c->timing_error);
@@ -187,13 +187,21 @@ static void write_conversation(struct nova_json_out *o,
     nova_jo_key(o, "transcript_cut");
     nova_jo_bool(o, true);
   }
+}
+
+static void write_conversation(struct nova_json_out *o,
+                               const struct nova_results *r,
+                               const struct nova_conversation_result *c,
+                               const struct nova_mem *mem) {
+  nova_jo_open(o, '{', false);
+  write_members(o, c, false);
   nova_jo_key(o, "transcript");
   nova__write_transcript(o, c, r->subject, mem, false);
   nova_jo_close(o, '}');
 }
 
-static void write_head(struct nova_json_out *o, const struct nova_results *r,
-                       const char *format) {
+void nova__write_head(struct nova_json_out *o, const struct nova_results *r,
+                      const char *format) {
   char text[32];
   nova_jo_key(o, "format");
   nova_jo_string(o, format);
@@ -220,7 +228,7 @@ int nova_results_write_json(const struct nova_results *r,
   struct nova_json_out o;
   nova_jo_init(&o, sink, m, mem);
   nova_jo_open(&o, '{', false);
-  write_head(&o, r, NOVA_RESULTS_FORMAT);
+  nova__write_head(&o, r, NOVA_RESULTS_FORMAT);
   seconds(&o, "duration_s", r->duration);
   nova_jo_key(&o, "interrupted");
   nova_jo_bool(&o, r->interrupted);
@@ -267,10 +275,14 @@ int nova_transcript_write_json(const struct nova_results *r, size_t index,
   struct nova_json_out o;
   nova_jo_init(&o, sink, m, mem);
   nova_jo_open(&o, '{', false);
-  write_head(&o, r, NOVA_TRANSCRIPT_FORMAT);
+  nova__write_head(&o, r, NOVA_TRANSCRIPT_FORMAT);
   member(&o, "conversation", c->id);
   nova_jo_key(&o, "verdict");
   nova_jo_string(&o, nova_verdict_names[c->verdict]);
+  nova_jo_key(&o, "result");
+  nova_jo_open(&o, '{', false);
+  write_members(&o, c, true);
+  nova_jo_close(&o, '}');
   nova_jo_key(&o, "transcript");
   nova__write_transcript(&o, c, r->subject, mem, true);
   nova_jo_close(&o, '}');

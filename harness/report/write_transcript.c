@@ -252,7 +252,8 @@ static void write_entry(struct nova_json_out *o, const struct nova_entry *e,
   if (how != NULL) {
     nova_jo_key(o, "how");
     nova_jo_string(o, how);
-  } else if (e->code != 0 || e->kind == NOVA_ENTRY_HOOK) {
+  } else if (e->code != 0 || e->kind == NOVA_ENTRY_HOOK ||
+             e->kind == NOVA_ENTRY_EXITED) {
     nova_jo_key(o, "code");
     nova_jo_int(o, e->code);
   }

@@ -29,6 +29,8 @@ struct nova_conversation_result {
   /* Their keys in force at its start, NULL: the profile's. Never written as
    * they are; they tell what has to be masked after a reset_key hook. */
   const char *device_key, *other_key;
+  bool kept; /* judged in an earlier part of the run and read back: its keys are
+                placeholders (report/mask.h) */
   uint64_t seed;
   uint64_t unix_ns; /* Unix time at its start */
   nova_ts timing_error;

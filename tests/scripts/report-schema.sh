@@ -25,12 +25,15 @@ load = lambda path: json.loads(path.read_text(encoding="utf-8"))
 results = jsonschema.Draft7Validator(load(schemas / "results.schema.json"))
 transcript = jsonschema.Draft7Validator(load(schemas / "transcript.schema.json"))
 wrong = []
-for validator in results, transcript:
+run = jsonschema.Draft7Validator(load(schemas / "run.schema.json"))
+for validator in results, transcript, run:
     jsonschema.Draft7Validator.check_schema(validator.schema)
 
 good = load(out / "results.json")
 for error in results.iter_errors(good):
     wrong.append(f"results.json: {error.json_path}: {error.message[:200]}")
+for error in run.iter_errors(load(out / "run.json")):
+    wrong.append(f"run.json: {error.json_path}: {error.message[:200]}")
 files = sorted(out.glob("transcript-*.json"))
 if len(files) != len(good["conversations"]):
     wrong.append(f"{len(files)} transcripts")
