@@ -25,14 +25,27 @@ static const char exit_help[] =
     "not be\n"
     "judged; 4 novaprobe itself failed; 130, 143 interrupted.\n";
 
+static const char device_help[] =
+    "With --spawn each conversation starts a device of its own, with a port "
+    "and a\n"
+    "credential. Without it the device is operated by hand: novaprobe listens "
+    "on\n"
+    "--tcp and says what it waits for; power-cycle the device then. Each "
+    "--device is\n"
+    "a device that connects; how long it may take is the timer "
+    "operator_timeout.\n\n"
+    "Exit status: 0 conformant: every applicable must was judged and passed; 1 "
+    "a must\n"
+    "failed; 2 the command line, profile or a specs file is wrong; 3 no must "
+    "failed,\n"
+    "but one could not be judged; 4 novaprobe itself failed; 130, 143 "
+    "interrupted.\n";
+
 const struct nova_command nova_commands[] = {
     {"server", "[options]", "test a server: the harness plays the devices",
-     exit_help, RUN, 0, 0, nova_cmd_server},
+     exit_help, RUN | BIT(RESUME), 0, 0, nova_cmd_server},
     {"device", "[options]", "test a device: the harness plays the server",
-     "Not in this version, which tests servers over TCP: the device suite "
-     "comes\n"
-     "with version 0.2.\n",
-     RUN, 0, 0, nova_cmd_device},
+     device_help, RUN | BIT(RESUME), 0, 0, nova_cmd_device},
     {"demo", "[options]", "test the built-in reference server, on loopback",
      "The timers are scaled (auth_timeout 1s, heartbeat 1s, idle_timeout 3s), "
      "so\n"

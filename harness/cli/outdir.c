@@ -48,8 +48,8 @@ static int open_default(struct nova_outdir *d, const char *subject,
 
 /* Files of an earlier run would pass for this one's if it is killed. */
 static void sweep(const struct nova_outdir *d) {
-  static const char *const ours[] = {"results.json", "junit.xml", "report.html",
-                                     "subject.log"};
+  static const char *const ours[] = {"run.json", "results.json", "junit.xml",
+                                     "report.html", "subject.log"};
   char path[NOVA_PATH_MOST];
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
     nova_outdir_path(d, ours[i], path);
@@ -68,6 +68,52 @@ static void sweep(const struct nova_outdir *d) {
   closedir(dir);
 }
 
+/* What a program that was killed had begun to write: "NAME.part.PID". */
+static void sweep_parts(const char *path) {
+  DIR *dir = opendir(path);
+  struct dirent *e;
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    const char *part = strstr(e->d_name, ".json.part.");
+    if (part != NULL && strspn(part + 11, "0123456789") == strlen(part + 11))
+      unlinkat(dirfd(dir), e->d_name, 0);
+  }
+  if (dir != NULL)
+    closedir(dir);
+}
+
+/* Makes DIR/transcripts and tries that both can be written. */
+static int make(const struct nova_outdir *d) {
+  char path[NOVA_PATH_MOST];
+  nova_outdir_path(d, "transcripts", path);
+  if (nova_folder_make(path) != 0)
+    return nova_wrong("%s: %s", path, strerror(errno));
+  static const char *const probes[] = {"results.json.try",
+                                       "transcripts/try.json.try"};
+  for (size_t i = 0; i < 2; i++) {
+    nova_outdir_path(d, probes[i], path);
+    int error = nova_file_write(path, "", 0);
+    if (error != 0)
+      return nova_wrong("%s cannot be written: %s", d->path, strerror(error));
+    unlink(path);
+  }
+  return 0;
+}
+
+int nova_outdir_again(struct nova_outdir *d, const char *dir) {
+  d->linked = false;
+  if (strlen(dir) >= sizeof d->path - 600)
+    return nova_wrong("--resume: the path is too long");
+  memcpy(d->path, dir, strlen(dir) + 1);
+  int status = make(d);
+  if (status != 0)
+    return status;
+  char path[NOVA_PATH_MOST];
+  sweep_parts(d->path);
+  nova_outdir_path(d, "transcripts", path);
+  sweep_parts(path);
+  return 0;
+}
+
 int nova_outdir_open(struct nova_outdir *d, const char *dir,
                      const char *subject, uint64_t unix_s) {
   d->linked = false;
@@ -82,21 +128,10 @@ int nova_outdir_open(struct nova_outdir *d, const char *dir,
   } else {
     memcpy(d->path, dir, strlen(dir) + 1);
   }
-  char path[NOVA_PATH_MOST];
-  nova_outdir_path(d, "transcripts", path);
-  if (nova_folder_make(path) != 0)
-    return nova_wrong("%s: %s", path, strerror(errno));
-  static const char *const probes[] = {"results.json.try",
-                                       "transcripts/try.json.try"};
-  for (size_t i = 0; i < 2; i++) {
-    nova_outdir_path(d, probes[i], path);
-    int error = nova_file_write(path, "", 0);
-    if (error != 0)
-      return nova_wrong("%s cannot be written: %s", d->path, strerror(error));
-    unlink(path);
-  }
-  sweep(d);
-  return 0;
+  int status = make(d);
+  if (status == 0)
+    sweep(d);
+  return status;
 }
 
 void nova_outdir_link(const struct nova_outdir *d) {

@@ -18,6 +18,10 @@ struct nova_outdir {
 int nova_outdir_open(struct nova_outdir *d, const char *dir,
                      const char *subject, uint64_t unix_s);
 
+/* The folder of a run that is taken up again: as above, but what stands there
+ * stays. */
+int nova_outdir_again(struct nova_outdir *d, const char *dir);
+
 /* reports/latest; what goes wrong there is no matter of the run. */
 void nova_outdir_link(const struct nova_outdir *d);
 

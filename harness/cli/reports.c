@@ -37,7 +37,7 @@ int nova_reports_write(const struct nova_outdir *d,
   int first = 0;
   /* Once more: a key that was learned late is masked early, too. */
   for (size_t i = 0; i < r->conversations; i++) {
-    if (r->conversation[i].transcript.n == 0)
+    if (r->conversation[i].transcript.n == 0 || r->conversation[i].kept)
       continue;
     int error = nova_outdir_transcript(d, r, i, m);
     if (error != 0 && first == 0) {

@@ -91,10 +91,12 @@ static void note_error(struct nova_session *s, const char *what, int error) {
 static void keep(struct nova_session *s,
                  const struct nova_conversation_result *c) {
   struct nova_conversation_result copy = *c;
+  copy.started += s->resume.spent;
   struct nova_results r = {.subject = s->setup->profile.subject,
                            .tool_version = NOVA_VERSION,
                            .name = s->setup->profile.name,
                            .seed = s->setup->seed,
+                           .started_unix_ns = s->started_unix_ns,
                            .profile = &s->setup->profile,
                            .conversation = &copy,
                            .conversations = 1};
@@ -109,12 +111,26 @@ static void keep(struct nova_session *s,
   }
 }
 
+/* How much of the run is done already. */
+static void say_resumed(struct nova_session *s) {
+  if (!s->resumed || s->resume_told)
+    return;
+  s->resume_told = true;
+  nova_screen_line(&s->screen, "resumed: %zu of %zu were judged before",
+                   s->kept, s->planned);
+}
+
 static void on_news(void *user, const struct nova_run_news *n) {
   struct nova_session *s = user;
   struct nova_buf text;
+  if (n->kind != NOVA_RUN_PLANNED && n->kind != NOVA_RUN_KEPT)
+    say_resumed(s);
   switch (n->kind) {
   case NOVA_RUN_PLANNED: s->planned = n->count; return;
-  case NOVA_RUN_KEPT: s->ended++; return;
+  case NOVA_RUN_KEPT:
+    s->ended++;
+    s->kept++;
+    return;
   case NOVA_RUN_STARTED:
     if (s->screen.t.verbosity > 0)
       nova_screen_line(&s->screen, "start              %s", n->script->id);
@@ -132,7 +148,11 @@ static void on_news(void *user, const struct nova_run_news *n) {
       nova_screen_print(&s->screen, text.data + text.head, text.len);
     nova_buf_free(&text);
     return;
-  case NOVA_RUN_OVER: nova_loop_stop(s->loop); return;
+  case NOVA_RUN_OVER:
+    /* Where all was judged before, it is over before the loop begins. */
+    if (s->looping)
+      nova_loop_stop(s->loop);
+    return;
   }
 }
 
@@ -164,6 +184,27 @@ static void on_signal(void *user, int number) {
 /* --- the whole
  * ---------------------------------------------------------------- */
 
+/* A new folder, or that of the run that is taken up again. */
+static int open_folder(struct nova_session *s, const char *name) {
+  const struct nova_options *o = s->setup->o;
+  const char *again = nova_options_last(o, NOVA_OPT_RESUME);
+  const char *dir = nova_options_last(o, NOVA_OPT_OUT);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  s->started_unix_ns = (uint64_t)now.tv_sec * NOVA_SEC + (uint64_t)now.tv_nsec;
+  if (again == NULL)
+    return nova_outdir_open(&s->out, dir, name, (uint64_t)now.tv_sec);
+  if (dir != NULL)
+    return nova_wrong("--resume goes on in its own folder: leave --out away");
+  s->resumed = true;
+  int status = nova_resume_read(&s->resume, s->setup, again);
+  if (status == 0)
+    status = nova_outdir_again(&s->out, again);
+  if (status == 0)
+    s->started_unix_ns = s->resume.run.started_unix_ns;
+  return status;
+}
+
 int nova_session_open(struct nova_session *s, struct nova_setup *setup,
                       const char *name) {
   *s = (struct nova_session){.setup = setup};
@@ -171,9 +212,7 @@ int nova_session_open(struct nova_session *s, struct nova_setup *setup,
     s->hook[h] = (const char *const *)setup->hook[h];
   nova_mask_init(&s->mask, NULL);
   nova_screen_init(&s->screen, setup->o, setup->lang, &s->mask);
-  int status =
-      nova_outdir_open(&s->out, nova_options_last(setup->o, NOVA_OPT_OUT), name,
-                       (uint64_t)time(NULL));
+  int status = open_folder(s, name);
   if (status != 0)
     return status;
   s->loop = nova_loop_new(NULL);
@@ -183,7 +222,12 @@ int nova_session_open(struct nova_session *s, struct nova_setup *setup,
     return nova_broken("no memory or file descriptors for the event loop");
   s->clock->handler =
       (struct nova_handler){.event = nothing, .expire = tick, .user = s};
-  return 0;
+  if (s->resumed)
+    return 0;
+  int error = nova_resume_note(&s->out, setup, s->started_unix_ns, &s->mask);
+  return error == 0 ? 0
+                    : nova_broken("%s/run.json could not be written: %s",
+                                  s->out.path, strerror(error));
 }
 
 /* Plays to the end. 0 or an exit status. */
@@ -202,6 +246,8 @@ static int play(struct nova_session *s) {
       .spawn = u->profile.subject == NOVA_ROLE_DEVICE
                    ? (const char *const *)u->spawn
                    : NULL,
+      .kept = s->resume.kept,
+      .kept_n = s->resume.n,
       .hook_folder = u->hook_folder,
       .timing_error = timing_error,
       .news = on_news,
@@ -217,14 +263,27 @@ static int play(struct nova_session *s) {
   if (nova_run_start(s->run, &why) != 0)
     return nova_wrong("--tcp: %s:%u cannot be listened on: %s",
                       u->profile.tcp.host, u->profile.tcp.port, why);
+  say_resumed(s);
   if (s->signal != 0)
     nova_run_interrupt(s->run, "the run was interrupted");
   tick(s, s->clock->ops->now(s->clock));
+  s->looping = true;
   while (!nova_run_over(s->run))
     nova_loop_run(s->loop);
   s->clock->ops->wake_at(s->clock, NOVA_TS_NONE);
   nova_screen_clear(&s->screen);
   return 0;
+}
+
+/* The parts of a run that was taken up again, as one. */
+static void join(const struct nova_session *s, struct nova_results *r) {
+  r->started_unix_ns = s->started_unix_ns;
+  r->duration += s->resume.spent;
+  if (s->resume.timing_error > r->timing_error)
+    r->timing_error = s->resume.timing_error;
+  for (size_t i = 0; i < r->conversations; i++)
+    if (!r->conversation[i].kept)
+      r->conversation[i].started += s->resume.spent;
 }
 
 int nova_session_play(struct nova_session *s) {
@@ -237,6 +296,7 @@ int nova_session_play(struct nova_session *s) {
   if (r == NULL || nova_mask_results(&s->mask, r) != 0)
     return nova_broken("out of memory");
   r->tool_version = NOVA_VERSION;
+  join(s, r);
   const char *what = NULL;
   int error = nova_reports_write(&s->out, r, &s->mask, u->lang, &what);
   note_error(s, what != NULL ? what : "", error);
@@ -259,4 +319,5 @@ void nova_session_free(struct nova_session *s) {
   nova_run_free(s->run);
   nova_loop_free(s->loop);
   nova_mask_free(&s->mask);
+  nova_resume_free(&s->resume);
 }

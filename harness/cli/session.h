@@ -4,6 +4,7 @@
 #define NOVA_CLI_SESSION_H
 
 #include "cli/outdir.h"
+#include "cli/resume.h"
 #include "cli/screen.h"
 #include "cli/setup.h"
 #include "net/loop.h"
@@ -26,7 +27,10 @@ struct nova_session {
   struct nova_outdir out;
   struct nova_screen screen;
   struct nova_mask mask;
-  size_t planned, ended;
+  size_t planned, ended, kept;
+  bool resumed, resume_told, looping;
+  struct nova_resume resume;
+  uint64_t started_unix_ns; /* of the run's first part */
   struct nova_session_wait wait[NOVA_SESSION_WAITS];
   size_t waits;
   const char *const *hook[NOVA_HOOKS]; /* words; the setup's unless changed */

@@ -455,6 +455,14 @@ static bool wants_retry(const struct nova__planned *p) {
   return false;
 }
 
+/* Whether it leaves its device deactivated. */
+static bool uses_up(const struct nova_run *r, const struct nova_script *s) {
+  bool deactivates = (s->needs & 1u << NOVA_HOOK_DEACTIVATE) != 0;
+  for (const struct nova_step *k = s->steps; k != NULL; k = k->next)
+    deactivates |= k->verb == NOVA_VERB_HOOK && k->hook == NOVA_HOOK_DEACTIVATE;
+  return deactivates && r->o.hook[NOVA_HOOK_ACTIVATE] == NULL;
+}
+
 /* A new key, and credentials that a conversation has used up. */
 static void take_credentials(struct nova_run *r, struct nova__planned *p) {
   const char *id = NULL;
@@ -466,11 +474,7 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
       if (copy != NULL)
         r->profile.device[i].key = copy;
     }
-  bool deactivates = (p->script->needs & 1u << NOVA_HOOK_DEACTIVATE) != 0;
-  for (const struct nova_step *s = p->script->steps; s != NULL; s = s->next)
-    deactivates |= s->verb == NOVA_VERB_HOOK && s->hook == NOVA_HOOK_DEACTIVATE;
-  if (deactivates && r->o.hook[NOVA_HOOK_ACTIVATE] == NULL &&
-      p->device != SIZE_MAX)
+  if (p->device != SIZE_MAX && uses_up(r, p->script))
     r->dead[p->device] = true;
 }
 
@@ -703,14 +707,21 @@ static void on_expire(void *user, nova_ts t) {
  * ---------------------------------------------------------------
  */
 
+static void keep_one(struct nova_run *r, struct nova__planned *p,
+                     const struct nova_conversation_result *c) {
+  p->state = NOVA__ENDED;
+  p->result = *c;
+  for (size_t i = 0; c->device != NULL && i < r->profile.devices; i++)
+    if (strcmp(r->profile.device[i].id, c->device) == 0)
+      r->dead[i] |= uses_up(r, p->script);
+}
+
 /* What was judged before stands. */
 static void keep_old(struct nova_run *r) {
   for (size_t k = 0; k < r->o.kept_n; k++)
     for (size_t i = 0; i < r->planned; i++)
-      if (strcmp(r->plan[i].script->id, r->o.kept[k].id) == 0) {
-        r->plan[i].state = NOVA__ENDED;
-        r->plan[i].result = r->o.kept[k];
-      }
+      if (strcmp(r->plan[i].script->id, r->o.kept[k].id) == 0)
+        keep_one(r, &r->plan[i], &r->o.kept[k]);
 }
 
 struct nova_run *nova_run_new(const struct nova_run_options *o) {
