@@ -99,7 +99,7 @@ nova_ts nova__device_reconnect_wait(struct nova_device *d,
   if (why == NOVA__DEVICE_FAILED)
     return wait_after_failed(d);
   if (NOVA__DEVICE_HAS(d, D_STORM) ||
-      (NOVA__DEVICE_HAS(d, D_STORM_AFTER_AUTH) && was_served))
+      (NOVA__DEVICE_HAS(d, V_D_AT_ONCE_AFTER_AUTH) && was_served))
     return 10 * NOVA_MS;
   if (NOVA__DEVICE_HAS(d, D_HALF_SECOND))
     return 500 * NOVA_MS;

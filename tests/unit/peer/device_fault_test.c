@@ -2,7 +2,6 @@
 #include "device_probes.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 static bool list_has(const char *list, const char *word) {
   size_t n = strlen(word);

@@ -257,12 +257,12 @@ static void probe_pieces(enum nova_fault fault, struct tally *t) {
 }
 
 static void probe_long(enum nova_fault fault, struct tally *t) {
-  static char line[NOVA_LINE_LIMIT + 1];
+  static char line[NOVA_LINE_LIMIT];
   static const char plain[] = PLAIN("long");
   struct dev_rig r;
   memset(line, ' ', sizeof line);
   memcpy(line, plain, sizeof plain - 2);
-  line[NOVA_LINE_LIMIT] = '\n';
+  line[NOVA_LINE_LIMIT - 1] = '\n';
   start(&r, fault, t);
   if (dev_serve(&r) && answered(&r, PLAIN("plain"))) {
     dev_feed(&r, line, 65000);
@@ -518,11 +518,8 @@ static void probe_storm(enum nova_fault fault, struct tally *t) {
     while (n <= 5 && dev_accept(&r, 5 * NOVA_SEC)) {
       if (first != NOVA_TS_NONE && r.now - first <= 5 * NOVA_SEC)
         n++;
-      if (after_auth != 0) {
-        if (!dev_await_kind(&r, NOVA_MSG_AUTH, AUTH_BY))
-          break;
-        dev_say(&r, DEV_SUCCESS);
-      }
+      if (after_auth != 0 && !dev_await_kind(&r, NOVA_MSG_AUTH, AUTH_BY))
+        break;
       dev_fin(&r);
       if (first == NOVA_TS_NONE)
         first = r.now;
