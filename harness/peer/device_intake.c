@@ -11,8 +11,7 @@ size_t nova__device_frame_limit(const struct nova_device *d) {
   /* What is 128 KB with its line feed has 131071 bytes before it. */
   if (NOVA__DEVICE_HAS(d, D_LIMIT_131070))
     return NOVA_LINE_LIMIT - 2;
-  return NOVA__DEVICE_HAS(d, V_D_LIMIT_131071) ? NOVA_LINE_LIMIT - 1
-                                               : NOVA_LINE_LIMIT;
+  return NOVA_LINE_LIMIT;
 }
 
 /* Whether the connection of before is still the one that is read. */
