@@ -176,35 +176,19 @@ void nova__read_conversation(struct nova__reader *r, struct nova_json_value v,
     UNIX,
     ERROR_S,
     TRIES,
+    AGAIN,
     FAILURE,
     CHECKS,
     CUT,
     TRANSCRIPT,
     MEMBERS
   };
-  static const char *const names[MEMBERS + 1] = {"id",
-                                                 "title",
-                                                 "why",
-                                                 "mend",
-                                                 "transport",
-                                                 "verdict",
-                                                 "reason",
-                                                 "verifies",
-                                                 "started_s",
-                                                 "duration_s",
-                                                 "device",
-                                                 "other",
-                                                 "device_key",
-                                                 "other_key",
-                                                 "seed",
-                                                 "unix_time",
-                                                 "timing_error_s",
-                                                 "tries",
-                                                 "failure",
-                                                 "checks",
-                                                 "transcript_cut",
-                                                 "transcript",
-                                                 NULL};
+  static const char *const names[MEMBERS + 1] = {
+      "id",        "title",          "why",        "mend",      "transport",
+      "verdict",   "reason",         "verifies",   "started_s", "duration_s",
+      "device",    "other",          "device_key", "other_key", "seed",
+      "unix_time", "timing_error_s", "tries",      "again",     "failure",
+      "checks",    "transcript_cut", "transcript", NULL};
   struct nova_json_value m[MEMBERS];
   if (!nova__read_object(r, v, names, m))
     return;
@@ -231,6 +215,7 @@ void nova__read_conversation(struct nova__reader *r, struct nova_json_value v,
   if (m[TRIES].type != NOVA_JSON_NONE)
     c->tries =
         (unsigned)nova__read_uint(r, m[TRIES], "tries", true, UINT32_MAX);
+  c->again = nova__read_bool(r, m[AGAIN], "again");
   read_checks(r, m[CHECKS], c);
   read_failure(r, m[FAILURE], c);
   c->transcript.cut = nova__read_bool(r, m[CUT], "transcript_cut");

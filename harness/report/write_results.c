@@ -176,6 +176,10 @@ static void write_members(struct nova_json_out *o,
   seconds(o, "unix_time", c->unix_ns);
   seconds(o, "timing_error_s", c->timing_error);
   number(o, "tries", c->tries);
+  if (c->again) {
+    nova_jo_key(o, "again");
+    nova_jo_bool(o, true);
+  }
   if (c->failure != NULL)
     write_failure(o, c->failure);
   nova_jo_key(o, "checks");

@@ -34,6 +34,14 @@ static int in_order(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* How long a device that never came was waited for stands in no record. */
+static bool met(const struct nova_results *r, const struct nova_transcript *t) {
+  bool met = r->subject == NOVA_ROLE_SERVER;
+  for (size_t i = 0; i < t->n && !met; i++)
+    met = t->entry[i].kind == NOVA_ENTRY_ACCEPTED;
+  return met;
+}
+
 /* Whether the entries hold all that was fed. */
 static bool whole(const struct nova_transcript *t) {
   if (t->cut)
@@ -168,6 +176,8 @@ static struct nova_player *play(const struct nova_mem *mem,
       .seed = c->seed,
       .unix_ns = c->unix_ns,
       .timing_error = c->timing_error,
+      .patience = NOVA_TS_NONE,
+      .again = c->again,
       .hooks = hooks});
   size_t n = 0;
   struct moment *list = moments(mem, &c->transcript, &n);
@@ -242,7 +252,8 @@ static bool one(struct nova_replay *v, const struct nova_catalog *catalog,
                 struct nova_replay_counts *counts) {
   struct nova_conversation_result *c = &r->conversation[at];
   const struct nova_script *script = nova_catalog_script(catalog, c->id);
-  if (script == NULL || c->transcript.n == 0 || !whole(&c->transcript)) {
+  if (script == NULL || c->transcript.n == 0 || !whole(&c->transcript) ||
+      !met(r, &c->transcript)) {
     counts->stand++;
     return true;
   }

@@ -221,7 +221,8 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .seed = seed,
       .unix_ns = unix_ns,
       .timing_error = error,
-      .tries = p->tries};
+      .tries = p->tries,
+      .again = p->device != SIZE_MAX && r->by_hand && r->met[p->device]};
   memset(p->link, 0, sizeof p->link);
   p->accepted = 0;
   p->listener = p->job = 0;

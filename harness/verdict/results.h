@@ -35,6 +35,7 @@ struct nova_conversation_result {
   uint64_t unix_ns; /* Unix time at its start */
   nova_ts timing_error;
   unsigned tries; /* 1 unless it was tried again */
+  bool again;     /* a device under test that had connected in this run before */
   struct nova_check *check;
   size_t checks;
   const struct nova_check *failure;  /* the first FAIL in |check|, or NULL */
