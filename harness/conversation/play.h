@@ -71,6 +71,8 @@ struct nova__conn {
   nova_ts lost;     /* when the subject ended it, NONE */
   nova_ts last_out; /* when something was last sent, for pings */
   nova_ts partial;  /* when the bytes of an unfinished line began to wait */
+  nova_ts heard;    /* when bytes came last */
+  bool overlong;    /* the unfinished line was found too long already */
   size_t lost_entry;
   bool authenticated;
   const char *auth_id; /* the device_id of its auth as JSON, NULL */
@@ -293,9 +295,10 @@ void nova__stream_ended(struct nova_player *p, struct nova__conn *c,
 /* The connection is over, or the conversation is: judges what should have come
  * on it by now. */
 void nova__connection_over(struct nova_player *p, struct nova__conn *c);
-/* A line without its line feed is waiting, and so may keep a step from its
- * message; judged once that step has failed. */
-bool nova__unfinished(const struct nova__conn *c);
+/* A line without its line feed is waiting, and nothing more of it comes, so
+ * that it may keep a step from its message; judged once that step has failed.
+ */
+bool nova__unfinished(const struct nova_player *p, const struct nova__conn *c);
 void nova__judge_unfinished(struct nova_player *p, struct nova__conn *c,
                             size_t entry);
 void nova__rules_end(struct nova_player *p);

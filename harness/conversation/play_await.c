@@ -254,7 +254,7 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
   } else {
     say(out->observed, sizeof out->observed,
         "nothing of the kind came within %s", nova__span_text(p, within));
-    if (nova__unfinished(c)) {
+    if (nova__unfinished(p, c)) {
       out->unfinished = true;
       out->explained = "an unfinished line was waiting, which is judged by the "
                        "framing requirement";

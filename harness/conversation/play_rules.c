@@ -208,7 +208,7 @@ void nova__connection_over(struct nova_player *p, struct nova__conn *c) {
   nova_ts most =
       nova_ts_add(t->span[NOVA_TIMER_auth_timeout],
                   nova_timers_tolerance(t, t->span[NOVA_TIMER_auth_timeout]));
-  if (nova__unfinished(c)) {
+  if (c->framing && nova_line_pending(&c->line) != 0) {
     /* Cut off by the harness, it proves nothing unless it had waited long. */
     if (c->lost == NOVA_TS_NONE && p->now - c->partial > most)
       nova__judge_unfinished(p, c,
@@ -391,9 +391,11 @@ void nova__received(struct nova_player *p, struct nova__conn *c,
   if (!c->framing)
     return;
   size_t at = 0;
+  c->heard = e->t;
   while (at < e->bytes.n && !p->no_memory && c->framing) {
     size_t used = 0;
     struct nova_line_out out;
+    nova_ts since = c->partial;
     int got =
         nova_line_feed(&c->line, e->bytes.p + at, e->bytes.n - at, &used, &out);
     at += used;
@@ -401,6 +403,7 @@ void nova__received(struct nova_player *p, struct nova__conn *c,
       p->no_memory = true;
       return;
     }
+    c->partial = NOVA_TS_NONE;
     if (got == NOVA_LINE_FRAME) {
       take_line(p, c, out.frame, e->t, entry);
     } else if (got == NOVA_LINE_OVERSIZED) {
@@ -409,16 +412,25 @@ void nova__received(struct nova_player *p, struct nova__conn *c,
                "a line of %llu bytes came, longer than the 128 KB of the guide",
                (unsigned long long)out.length);
       nova__note(p, NOVA_ENTRY_NOTE, c->number, text, strlen(text));
-      judge_length(p, out.length, entry);
+      if (!c->overlong)
+        judge_length(p, out.length, entry);
+      c->overlong = false;
       c->met = true;
     } else {
+      c->partial = since;
       break;
     }
   }
-  if (nova_line_pending(&c->line) == 0)
+  uint64_t pending = c->framing ? nova_line_pending(&c->line) : 0;
+  if (pending == 0)
     c->partial = NOVA_TS_NONE;
   else if (c->partial == NOVA_TS_NONE)
     c->partial = e->t;
+  /* One that never ends is too long as well. */
+  if (pending > NOVA_LINE_LIMIT && !c->overlong) {
+    c->overlong = true;
+    judge_length(p, pending, entry);
+  }
 }
 
 static void judge_rest(struct nova_player *p, const struct nova__conn *c,
@@ -447,8 +459,9 @@ void nova__stream_ended(struct nova_player *p, struct nova__conn *c,
                                                 : NULL);
 }
 
-bool nova__unfinished(const struct nova__conn *c) {
-  return c->framing && nova_line_pending(&c->line) != 0;
+bool nova__unfinished(const struct nova_player *p, const struct nova__conn *c) {
+  return c->framing && nova_line_pending(&c->line) != 0 &&
+         (c->overlong || p->now - c->heard >= NOVA_PLAY_GRACE);
 }
 
 void nova__judge_unfinished(struct nova_player *p, struct nova__conn *c,
