@@ -19,6 +19,20 @@ static void heading(struct explain *e, const char *en, const char *zh) {
   nova_buf_printf(e->out, "\n%s\n", e->lang == NOVA_LANG_ZH ? zh : en);
 }
 
+/* Below the name of what judges it. */
+static void aside(struct explain *e, const char *en, const char *zh,
+                  const struct nova_text *t) {
+  if (t->en != NULL || t->zh != NULL)
+    nova_buf_printf(e->out, "      %s %s\n", e->lang == NOVA_LANG_ZH ? zh : en,
+                    nova_text_in(e->lang, t));
+}
+
+static void reasons(struct explain *e, const struct nova_text *why,
+                    const struct nova_text *mend) {
+  aside(e, "why: ", "缘由：", why);
+  aside(e, "mend:", "修改：", mend);
+}
+
 /* "NAME" among words that are apart by one space. */
 static bool among(const char *list, const char *id) {
   size_t n = strlen(id);
@@ -71,6 +85,10 @@ static void requirement(struct explain *e, const struct nova_requirement *r) {
     any = true;
     nova_buf_printf(e->out, "  %-44s %s\n", s->id,
                     nova_text_in(e->lang, &s->title));
+    /* The cases of one conversation say the same. */
+    if (s->next == NULL || strcmp(s->next->base, s->base) != 0 ||
+        !nova_ids_have(&s->next->verifies, r->id))
+      reasons(e, &s->why, &s->mend);
   }
   bool rules = false;
   for (const struct nova_rule *u = e->c->rules; u != NULL; u = u->next) {
@@ -82,6 +100,7 @@ static void requirement(struct explain *e, const struct nova_requirement *r) {
     rules = true;
     nova_buf_printf(e->out, "  %-44s %s\n", u->id,
                     nova_text_in(e->lang, &u->title));
+    reasons(e, &u->why, &u->mend);
   }
   if (!any && !rules)
     heading(e, "No conversation and no rule of this version checks it.",
@@ -124,6 +143,15 @@ static void rule(struct explain *e, const struct nova_rule *u) {
                   : u->every == NOVA_RULE_MESSAGE ? u->type
                                                   : "stream",
                   nova_role_names[u->of], u->verifies, u->file, u->line);
+  text_part(e, "Why:", "缘由：", &u->why);
+  text_part(e, "How to mend it:", "修改建议：", &u->mend);
+  const struct nova_requirement *r =
+      nova_catalog_requirement(e->c, u->verifies);
+  if (r != NULL) {
+    heading(e, "What the guide asks:", "指南的要求：");
+    nova_buf_printf(e->out, "  %s  %s  %s\n", r->id, r->section,
+                    nova_text_in(e->lang, &r->text));
+  }
 }
 
 static void fault(struct explain *e, const struct nova_fault_info *i) {

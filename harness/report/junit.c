@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/unreachable.h"
+#include "report/finding.h"
 #include "report/terminal.h"
 #include "report/write.h"
 
@@ -191,8 +192,21 @@ static void line_time(struct junit *j, const char *label, nova_ts t) {
     line(j, label, nova_seconds(t, text));
 }
 
-static void failed_check(struct junit *j, const struct nova_check *c,
-                         const struct nova_conversation_result *in) {
+/* What the guide asks, where it is not said already. */
+static void asked(struct junit *j, const struct nova_check *c) {
+  for (size_t i = 0; i < j->r->requirements; i++) {
+    const struct nova_requirement *q = j->r->requirement[i].requirement;
+    if (strcmp(q->id, c->requirement) != 0)
+      continue;
+    line(j, "asked", nova_text_in(j->lang, &q->text));
+    line(j, "guide", q->section);
+    return;
+  }
+}
+
+static void failed_check(struct junit *j, const struct nova_finding *f) {
+  const struct nova_check *c = f->check;
+  const struct nova_conversation_result *in = f->in;
   char step[24];
   line(j, "expected", c->expected);
   line(j, "observed", c->observed);
@@ -205,7 +219,16 @@ static void failed_check(struct junit *j, const struct nova_check *c,
   line(j, "conversation", in->id);
   snprintf(step, sizeof step, "%u", c->step);
   line(j, c->rule != NULL ? "rule" : "step", c->rule != NULL ? c->rule : step);
-  line(j, "mend", nova_text_in(j->lang, &in->mend));
+  snprintf(step, sizeof step, "%zu", f->conversations);
+  line(j, "conversations", f->conversations > 1 ? step : NULL);
+  line_time(j, "when", c->t);
+  if (c->entry < in->transcript.n) {
+    raw(j, "shown by: ");
+    fail(j, nova_finding_event(f, j->m, j->lang, &j->text));
+    raw(j, "\n");
+  }
+  line(j, "why", nova_text_in(j->lang, f->why));
+  line(j, "mend", nova_text_in(j->lang, f->mend));
 }
 
 /* Opens <failure>, <error> or <skipped> with its message; false for a pass. */
@@ -263,10 +286,9 @@ static void requirement(struct junit *j,
     safe(j, nova_text_in(j->lang, &d->text));
     raw(j, "\n");
     line(j, "guide", d->section);
-    const struct nova_conversation_result *in;
-    const struct nova_check *c = nova_failed_check(j->r, q, &in);
-    if (q->verdict == NOVA_VERDICT_FAIL && c != NULL)
-      failed_check(j, c, in);
+    struct nova_finding f;
+    if (q->verdict == NOVA_VERDICT_FAIL && nova_finding_first(j->r, q, &f))
+      failed_check(j, &f);
     line(j, "needs", q->needs);
     content(j);
     end(j);
@@ -336,8 +358,11 @@ static void conversation(struct junit *j,
   attribute_time(j, c->duration);
   if (verdict(j, c->verdict, known, type, c->reason)) {
     nova_buf_clear(&j->text);
-    if (c->failure != NULL)
-      failed_check(j, c->failure, c);
+    if (c->failure != NULL) {
+      struct nova_finding f = nova_finding_of(j->r, c, c->failure);
+      asked(j, c->failure);
+      failed_check(j, &f);
+    }
     content(j);
     end(j);
     if (c->transcript.n != 0)

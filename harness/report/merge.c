@@ -106,10 +106,21 @@ static void sum_up(struct nova_results *r) {
                       : NOVA_OUTCOME_CONFORMANT;
 }
 
+/* Each once. */
+static void add_rules(struct nova_results *out, const struct nova_results *in) {
+  for (size_t i = 0; i < in->rules; i++) {
+    size_t k = 0;
+    while (k < out->rules && strcmp(out->rule[k].id, in->rule[i].id) != 0)
+      k++;
+    if (k == out->rules)
+      out->rule[out->rules++] = in->rule[i];
+  }
+}
+
 /* The head of the whole, and room for the lists. */
 static bool begin(const struct nova_results *const *in, size_t n,
                   struct nova_arena *arena, struct nova_results *out) {
-  size_t requirements = 0, conversations = 0, stales = 0;
+  size_t requirements = 0, conversations = 0, stales = 0, rules = 0;
   const struct nova_results *first = in[0];
   *out = (struct nova_results){
       .arena = arena,
@@ -128,6 +139,7 @@ static bool begin(const struct nova_results *const *in, size_t n,
     requirements += in[i]->requirements;
     conversations += in[i]->conversations;
     stales += in[i]->stales;
+    rules += in[i]->rules;
     out->duration = nova_ts_add(out->duration, in[i]->duration);
     out->interrupted |= in[i]->interrupted;
     if (in[i]->timing_error > out->timing_error)
@@ -140,8 +152,9 @@ static bool begin(const struct nova_results *const *in, size_t n,
   out->conversation =
       NOVA_NEW_ARRAY(arena, struct nova_conversation_result, conversations + 1);
   out->stale = NOVA_NEW_ARRAY(arena, const char *, stales + 1);
+  out->rule = NOVA_NEW_ARRAY(arena, struct nova_rule_result, rules + 1);
   return out->requirement != NULL && out->conversation != NULL &&
-         out->stale != NULL;
+         out->stale != NULL && out->rule != NULL;
 }
 
 int nova_results_merge(const struct nova_results *const *in, size_t n,
@@ -168,6 +181,7 @@ int nova_results_merge(const struct nova_results *const *in, size_t n,
     for (size_t k = 0; k < in[i]->requirements; k++)
       if (!add_requirement(out, &in[i]->requirement[k], offset))
         return NOVA_ERR_NO_MEMORY;
+    add_rules(out, in[i]);
     for (size_t k = 0; k < in[i]->stales; k++)
       out->stale[out->stales++] = in[i]->stale[k];
   }

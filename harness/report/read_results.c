@@ -359,6 +359,33 @@ static void read_self_test(struct nova__reader *r, struct nova_json_value v,
   out->faults_blamed = nova__read_uint(r, m[2], "blamed", true, UINT32_MAX);
 }
 
+static void read_rules(struct nova__reader *r, struct nova_json_value v,
+                       struct nova_results *out) {
+  static const char *const names[] = {"id", "title", "why", "mend", NULL};
+  struct nova_json_iter it;
+  struct nova_json_value one, m[4];
+  size_t n = nova__read_count(r, v, "rules", false);
+  if (n > REQUIREMENTS_MOST)
+    nova__read_fail(r, "rules", "at most 8192");
+  if (n == 0 || r->err != 0)
+    return;
+  out->rule = NOVA_NEW_ARRAY(r->arena, struct nova_rule_result, n);
+  if (!nova__read_memory(r, out->rule))
+    return;
+  nova_json_iter_init(&it, v);
+  while (nova_json_next(&it, NULL, &one) && r->err == 0) {
+    struct nova_rule_result *u = &out->rule[out->rules];
+    nova__read_enter(r, "rules", out->rules++);
+    if (nova__read_object(r, one, names, m)) {
+      u->id = nova__read_text(r, m[0], "id", true);
+      u->title = nova__read_both(r, m[1], "title");
+      u->why = nova__read_both(r, m[2], "why");
+      u->mend = nova__read_both(r, m[3], "mend");
+    }
+    nova__read_leave(r);
+  }
+}
+
 static void read_lists(struct nova__reader *r,
                        struct nova_json_value requirements,
                        struct nova_json_value conversations,
@@ -447,6 +474,7 @@ int nova_results_read_json(const char *p, size_t n, struct nova_arena *arena,
     SUMMARY,
     SELF_TEST,
     STALE,
+    RULES,
     REQUIREMENTS,
     CONVERSATIONS,
     MEMBERS
@@ -464,6 +492,7 @@ int nova_results_read_json(const char *p, size_t n, struct nova_arena *arena,
                                                  "summary",
                                                  "self_test",
                                                  "stale_expectations",
+                                                 "rules",
                                                  "requirements",
                                                  "conversations",
                                                  NULL};
@@ -498,6 +527,7 @@ int nova_results_read_json(const char *p, size_t n, struct nova_arena *arena,
   struct nova_ids stale = nova__read_ids(&r, m[STALE], "stale_expectations");
   out->stale = stale.id;
   out->stales = stale.n;
+  read_rules(&r, m[RULES], out);
   read_lists(&r, m[REQUIREMENTS], m[CONVERSATIONS], out);
   return r.err;
 }

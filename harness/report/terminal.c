@@ -123,26 +123,6 @@ int nova_terminal_live(const struct nova_terminal *t, const struct nova_live *l,
 
 /* --- what both reports ask ----------------------------------------------- */
 
-const struct nova_check *
-nova_failed_check(const struct nova_results *r,
-                  const struct nova_requirement_result *q,
-                  const struct nova_conversation_result **in) {
-  for (size_t i = 0; i < q->conversations; i++) {
-    if (q->conversation[i] >= r->conversations)
-      continue;
-    const struct nova_conversation_result *c =
-        &r->conversation[q->conversation[i]];
-    for (size_t n = 0; n < c->checks; n++)
-      if (c->check[n].verdict == NOVA_VERDICT_FAIL &&
-          c->check[n].requirement != NULL &&
-          strcmp(c->check[n].requirement, q->requirement->id) == 0) {
-        *in = c;
-        return &c->check[n];
-      }
-  }
-  return NULL;
-}
-
 static bool begins(const char *s, const char *with) {
   return strncmp(s, with, strlen(with)) == 0;
 }

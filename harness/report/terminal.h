@@ -46,13 +46,6 @@ int nova_terminal_summary(const struct nova_terminal *t,
                           const struct nova_results *r, const char *folder,
                           struct nova_buf *out);
 
-/* The first failed check of a requirement, with its conversation; NULL where
- * there is none. */
-const struct nova_check *
-nova_failed_check(const struct nova_results *r,
-                  const struct nova_requirement_result *q,
-                  const struct nova_conversation_result **in);
-
 /* What a requirement that was not tested needs, for a person. |needs|: as in
  * the requirements ("hook:send_command"), or a sentence, which stays; NULL:
  * nothing that could be given. */

@@ -1,5 +1,6 @@
 /* The end of a run: what failed and why, what could not be judged, what was not
  * tested and what that needs, the tallies, the outcome. */
+#include "report/finding.h"
 #include "report/ink.h"
 
 #define INDENT "      "
@@ -78,8 +79,9 @@ static void measured(struct nova__ink *k, const struct nova_check *c) {
   nova__ink_raw(k, "\n");
 }
 
-static void found_by(struct nova__ink *k, const struct nova_check *c,
-                     const struct nova_conversation_result *in) {
+static void found_by(struct nova__ink *k, const struct nova_finding *f) {
+  const struct nova_check *c = f->check;
+  const struct nova_conversation_result *in = f->in;
   char n[24];
   const char *arg = n;
   label(k, NOVA_TEXT_FOUND_BY);
@@ -96,6 +98,27 @@ static void found_by(struct nova__ink *k, const struct nova_check *c,
   nova__ink_raw(k, ", ");
   nova__ink_number(n, c->entry + 1);
   nova__ink_say(k, NOVA_TEXT_EVENT, &arg, 1);
+  if (f->conversations > 1) {
+    nova__ink_raw(k, "; ");
+    nova__ink_number(n, f->conversations);
+    nova__ink_say(k, NOVA_TEXT_IN_ALL, &arg, 1);
+  }
+  nova__ink_raw(k, "\n");
+  if (c->t == NOVA_TS_NONE)
+    return;
+  char seconds[40];
+  arg = nova_seconds(c->t, seconds);
+  label(k, NOVA_TEXT_AFTER);
+  nova__ink_say(k, NOVA_TEXT_FROM_START, &arg, 1);
+  nova__ink_raw(k, "\n");
+}
+
+static void shown_by(struct nova__ink *k, const struct nova_finding *f) {
+  if (f->check->entry >= f->in->transcript.n)
+    return;
+  label(k, NOVA_TEXT_EVIDENCE);
+  if (k->err == 0)
+    k->err = nova_finding_event(f, k->t->mask, k->t->lang, k->out);
   nova__ink_raw(k, "\n");
 }
 
@@ -115,21 +138,22 @@ static void see(struct nova__ink *k, const struct nova_requirement_result *q,
 static void failure(struct nova__ink *k, const struct nova_results *r,
                     const struct nova_requirement_result *q,
                     const char *folder) {
-  const struct nova_conversation_result *in = NULL;
-  const struct nova_check *c = nova_failed_check(r, q, &in);
+  struct nova_finding f = {.in = NULL};
   title(k, q);
-  if (c == NULL) {
+  if (!nova_finding_first(r, q, &f)) {
     field(k, NOVA_TEXT_REASON, q->reason);
   } else {
-    field(k, NOVA_TEXT_EXPECTED, c->expected);
-    field(k, NOVA_TEXT_OBSERVED, c->observed);
-    measured(k, c);
-    found_by(k, c, in);
-    field(k, NOVA_TEXT_MEND, nova_text_in(k->t->lang, &in->mend));
+    field(k, NOVA_TEXT_EXPECTED, f.check->expected);
+    field(k, NOVA_TEXT_OBSERVED, f.check->observed);
+    measured(k, f.check);
+    found_by(k, &f);
+    shown_by(k, &f);
+    field(k, NOVA_TEXT_WHY, nova_text_in(k->t->lang, f.why));
+    field(k, NOVA_TEXT_MEND, nova_text_in(k->t->lang, f.mend));
   }
   if (q->expected_failure)
     field(k, NOVA_TEXT_KNOWN, q->expect_reason);
-  see(k, q, in, folder);
+  see(k, q, f.in, folder);
 }
 
 static size_t count(const struct nova_results *r, enum nova_verdict v,

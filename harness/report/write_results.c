@@ -225,6 +225,16 @@ void nova__write_head(struct nova_json_out *o, const struct nova_results *r,
   nova_jo_string(o, nova__rfc3339(r->started_unix_ns, text));
 }
 
+static void write_rule(struct nova_json_out *o,
+                       const struct nova_rule_result *u) {
+  nova_jo_open(o, '{', false);
+  member(o, "id", u->id);
+  both(o, "title", &u->title);
+  both(o, "why", &u->why);
+  both(o, "mend", &u->mend);
+  nova_jo_close(o, '}');
+}
+
 int nova_results_write_json(const struct nova_results *r,
                             const struct nova_mask *m,
                             const struct nova_mem *mem,
@@ -255,6 +265,13 @@ int nova_results_write_json(const struct nova_results *r,
     nova_jo_open(&o, '[', false);
     for (size_t i = 0; i < r->stales; i++)
       nova_jo_text(&o, r->stale[i]);
+    nova_jo_close(&o, ']');
+  }
+  if (r->rules != 0) {
+    nova_jo_key(&o, "rules");
+    nova_jo_open(&o, '[', false);
+    for (size_t i = 0; i < r->rules && o.err == 0; i++)
+      write_rule(&o, &r->rule[i]);
     nova_jo_close(&o, ']');
   }
   nova_jo_key(&o, "requirements");

@@ -35,7 +35,7 @@ struct nova_conversation_result {
   uint64_t unix_ns; /* Unix time at its start */
   nova_ts timing_error;
   unsigned tries; /* 1 unless it was tried again */
-  bool again;     /* a device under test that had connected in this run before */
+  bool again; /* a device under test that had connected in this run before */
   struct nova_check *check;
   size_t checks;
   const struct nova_check *failure;  /* the first FAIL in |check|, or NULL */
@@ -52,6 +52,12 @@ struct nova_requirement_result {
   size_t checks;             /* how many were made for it */
   size_t *conversation; /* indices into the conversations that checked it */
   size_t conversations;
+};
+
+/* A rule that found something, as it explains itself. */
+struct nova_rule_result {
+  const char *id;
+  struct nova_text title, why, mend; /* may be empty */
 };
 
 struct nova_tally {
@@ -76,6 +82,8 @@ struct nova_results {
   size_t requirements;
   struct nova_conversation_result *conversation;
   size_t conversations;
+  struct nova_rule_result *rule;
+  size_t rules;
   /* What the reference peers' named faults say about the suite: how many there
    * are, were caught, were charged to another requirement too. 0 faults: not
    * known. */

@@ -348,6 +348,9 @@ int nova_verdict_judge(struct nova_results *r, const struct nova_catalog *c,
   if (expect != NULL)
     apply_expect(r, expect);
   outcome(r);
+  int err = nova_verdict_rules(r, c);
+  if (err != 0)
+    return err;
   return r->arena->failed ? NOVA_ERR_NO_MEMORY : 0;
 }
 

@@ -8,7 +8,7 @@
 #include "verdict/expect.h"
 #include "verdict/results.h"
 
-/* Fills requirement, tally and outcome of |r| from r->conversation.
+/* Fills requirement, rule, tally and outcome of |r| from r->conversation.
  *
  * Per requirement that binds the subject: any failing check makes it fail, else
  * any inconclusive one inconclusive, else one pass suffices. A failing check
@@ -21,6 +21,10 @@
  * Returns 0 or NOVA_ERR_NO_MEMORY. */
 int nova_verdict_judge(struct nova_results *r, const struct nova_catalog *c,
                        const struct nova_expect *expect);
+
+/* Fills rule of |r|: those by which a check failed. nova_verdict_judge() does
+ * so. 0 or NOVA_ERR_NO_MEMORY. */
+int nova_verdict_rules(struct nova_results *r, const struct nova_catalog *c);
 
 /* Whether the profile's transports include the requirement's: NULL where they
  * do, else the sentence that says why not. */

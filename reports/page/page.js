@@ -12,6 +12,8 @@
   const EVENTS_AT_ONCE = 200;
   let lang = document.documentElement.lang === "zh" ? "zh" : "en";
   const conversations = new Map(results.conversations.map((c) => [c.id, c]));
+  const rules = new Map((results.rules || []).map((u) => [u.id, u]));
+  const SHOWN = 200;
 
   /* --- words ----------------------------------------------------------------- */
 
@@ -101,18 +103,29 @@
     }
     return lines.join("\n");
   }
+  /* As in base/transport.h: -5 a signal, -4 it never ran. */
+  function exited(code) {
+    if (code === -5) return say("EXITED_SIGNAL");
+    if (code === -4) return say("EXITED_NEVER");
+    return code < 0 ? say("EXITED_ENDED") : say("EXITED", code);
+  }
   function what(e) {
     let word;
     if (e.event === "closed") word = say("CLOSED_" + e.how.toUpperCase());
+    else if (e.event === "exited") word = exited(e.code);
     else word = say(e.event.toUpperCase());
     if (e.event === "lag") word += " " + seconds(e.error_s);
     if (e.code !== undefined && (e.event === "refused" || e.event === "hook")) word += " " + e.code;
+    if (e.event === "exited") return word;
     if (e.bytes !== undefined) word += ", " + say("BYTES", e.bytes);
     if (e.connection !== undefined && e.connection !== 1) word += ", " + say("CONNECTION", e.connection);
     return word;
   }
   function payload(e) {
     const nodes = [];
+    if (e.event === "exited")
+      nodes.push(el("div", { class: "what soft" },
+        e.bytes ? say("OUTPUT") + ", " + say("BYTES", e.bytes) : say("NO_OUTPUT")));
     if (e.text !== undefined && e.text !== "") nodes.push(el("pre", {}, e.text));
     if (e.hex !== undefined) nodes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
     if (e.kept !== undefined)
@@ -225,20 +238,63 @@
     return (c.checks || []).find((k) => k.requirement === q.id && k.verdict === "fail") ||
       (c.failure && c.failure.requirement === q.id ? c.failure : undefined);
   }
+  /* The event that shows it, on a line. */
+  function evidence(c, k) {
+    const e = k.event !== undefined ? c.transcript[k.event] : undefined;
+    if (!e) return "";
+    const line = e.text !== undefined ? visible(e.text.replace(/\n/g, "\\n")) : e.hex || "";
+    const cut = Array.from(line);
+    return el("span", {}, what(e), line ? el("code", { class: "bytes" },
+      cut.length > SHOWN ? cut.slice(0, SHOWN).join("") + "…" : line) : null);
+  }
+  /* What a conversation is about says nothing of what a rule found in it. */
+  function explained(c, k) {
+    const u = rules.get(k.rule);
+    return u && (u.why || u.mend) ? u : c;
+  }
+  function link(id) {
+    const a = el("a", { class: "id", href: "#conversation-" + id }, id);
+    a.addEventListener("click", () => {
+      const target = document.getElementById("conversation-" + id);
+      if (target) target.open = true;
+    });
+    return a;
+  }
+  function among(found) {
+    const links = [];
+    for (const [c] of found) links.push(links.length ? ", " : "", link(c.id));
+    if (found.length <= 4) return el("span", {}, links);
+    return el("details", { class: "among" }, el("summary", {}, say("IN_ALL", found.length)), links);
+  }
+  /* What a rule found is one thing, however many conversations show it. */
   function failure(q) {
     const article = el("article", { class: "is-fail" }, title(q));
-    let any = false;
+    const groups = new Map();
     for (const id of q.conversations) {
       const c = conversations.get(id);
       const k = c && failedIn(q, c);
       if (!k) continue;
-      const details = el("details", {}, el("summary", {}, say("TRANSCRIPT")));
+      const key = k.rule ? "rule " + k.rule : "conversation " + id;
+      groups.set(key, [...(groups.get(key) || []), [c, k]]);
+    }
+    /* Where it is told best: by a rule, then where the least else is judged. */
+    const remote = ([c, k]) => (k.rule ? 0 : c.verifies.length + 1);
+    const sorted = [...groups.values()].sort((a, b) => remote(a[0]) - remote(b[0]));
+    let any = false;
+    for (const found of sorted) {
+      const [c, k] = found[0];
+      const by = explained(c, k);
+      const details = el("details", {}, el("summary", {}, say("TRANSCRIPT") + ": " + c.id));
       article.append(list([
         [say("EXPECTED"), k.expected],
         [say("OBSERVED"), k.observed, "observed"],
         [say("MEASURED"), measured(k)],
-        [say("FOUND_BY"), el("span", {}, el("span", { class: "id" }, id), ", " + place(k))],
-        [say("MEND"), inLanguage(c.mend)],
+        [say("EVIDENCE"), evidence(c, k)],
+        [say("AFTER"), k.t !== undefined ? say("FROM_START", seconds(k.t)) : ""],
+        [say("FOUND_BY"), el("span", {}, place(k))],
+        [say("CONVERSATION"), among(found)],
+        [say("WHY"), inLanguage(by.why)],
+        [say("MEND"), inLanguage(by.mend), "mend"],
       ]), lazily(details, () => sequence(c, k.event)));
       if (!any) details.open = true;
       any = true;

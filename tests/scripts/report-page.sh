@@ -114,6 +114,8 @@ wrong = [text for text in (
     "\\x1b[31mred\\x1b[0m", "\\u202edrow", "\\u009b31m",
     "\\x1b]0;owned\\x07",
     "7b 22 74 79 70 65 22 3a  {\"type\":", "22 70 69 6e 67 22 2c ff  \"ping\",.",
+    "its process was ended by a signal", "its process ended with status 0",
+    "key ***", "\\x1b]0;pwned\\x07&lt;img src=y", "it printed nothing",
     "fe 00 *** 7d 0a", "cut; 5000000 bytes in all") if text not in body]
 wrong += [tag for tag in ("<img", "<script", "owned</title>") if tag in body]
 print("\n".join("in the open page: " + w for w in wrong) or "transcripts are drawn as text")

@@ -330,6 +330,12 @@ static void dressed(struct writer *w) {
             nova_view_of("only the beginning"));
   cut->size = 5000000;
   w->c->transcript.cut = true;
+  struct nova_entry *gone =
+      event(w, 9 * NOVA_MS, NOVA_ENTRY_EXITED, NOVA_ACTOR_DEVICE,
+            nova_view_of("key " SAMPLE_OTHER "\r\x1b]0;pwned\x07"
+                         "<img src=y onerror=z>\xe2\x80\xae\n"));
+  gone->code = -5;
+  event(w, 10 * NOVA_MS, NOVA_ENTRY_EXITED, NOVA_ACTOR_DEVICE, BYTES(""));
   checks(w, 1);
   w->c->check[0] = pass("MQ-PUB-03", 3, 4 * NOVA_MS, 8);
 }
@@ -466,6 +472,13 @@ void sample_init(struct sample *s, bool clean) {
     r->stale = stale;
     r->stales = 1;
   }
+  static struct nova_rule_result rule = {
+      "server-pong",
+      {"The members of pong", "pong 的字段"},
+      {"Devices set their clock by it.", "设备用它校准时钟。"},
+      {"Send whole seconds.", "发送整数秒。"}};
+  r->rule = &rule;
+  r->rules = 1;
   sample_tally(r);
   nova_mask_init(&s->mask, NULL);
   nova_mask_results(&s->mask, r);
