@@ -11,9 +11,9 @@ build: setup ## the program: build/novaprobe
 test: setup ## every test and check; the last line sums them up
 	@tools/test
 
-demo: build ## the suite against the built-in reference server
+demo: build ## both suites against the built-in reference peers
 	@build/novaprobe demo $(DEMO); status=$$?; \
-	echo "The report: reports/latest/report.html"; exit $$status
+	echo "The reports: reports/latest/report.html (the server), reports/latest/device/report.html (the device)"; exit $$status
 
 bench: setup ## the speed of the codec beside that of other libraries
 	@cmake --preset bench --log-level=WARNING >/dev/null

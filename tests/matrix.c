@@ -26,7 +26,8 @@
 static bool among(const char *list, const char *id) {
   size_t n = strlen(id);
   for (const char *at = list; (at = strstr(at, id)) != NULL; at += n)
-    if ((at == list || at[-1] == ' ' || at[-1] == ':') && (at[n] == ' ' || at[n] == '\0'))
+    if ((at == list || at[-1] == ' ' || at[-1] == ':') &&
+        (at[n] == ' ' || at[n] == '\0'))
       return true;
   return false;
 }

@@ -1,5 +1,6 @@
-/* The suite against the built-in reference server, in one process. The hooks
- * are real ones: this program, started as a vendor's hook would be. */
+/* Both suites against the built-in reference peers, one after the other. The
+ * server is in this process and its hooks are real ones: this program, started
+ * as a vendor's hook would be. The devices are processes: this program, too. */
 #include "cli/commands.h"
 #include "cli/refserver.h"
 #include "cli/session.h"
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #define DEVICES 16
+
+#define BOTH_SIDES (1u << NOVA_SIDE_SERVER | 1u << NOVA_SIDE_DEVICE)
 
 struct demo {
   struct nova_setup u;
@@ -32,22 +35,43 @@ static void on_crash(void *user) {
   nova_screen_line(&d->s.screen, "the reference server has crashed");
 }
 
+static const struct {
+  enum nova_timer timer;
+  nova_ts span;
+} scaled[] = {{NOVA_TIMER_auth_timeout, NOVA_SEC},
+              {NOVA_TIMER_heartbeat, NOVA_SEC},
+              {NOVA_TIMER_idle_timeout, 3 * NOVA_SEC}};
+
+#define SCALED (sizeof scaled / sizeof *scaled)
+
+static void scale(struct nova_setup *u) {
+  struct nova_timers *t = &u->profile.timers;
+  for (size_t i = 0; u->o->opt[NOVA_OPT_REAL_TIME].n == 0 && i < SCALED; i++)
+    if (!t->set[scaled[i].timer]) {
+      t->span[scaled[i].timer] = scaled[i].span;
+      t->set[scaled[i].timer] = true;
+    }
+}
+
+static const char *which_timers(const struct nova_setup *u) {
+  return u->o->opt[NOVA_OPT_REAL_TIME].n != 0
+             ? ", with the timers of the guide"
+             : ", with scaled timers (auth_timeout 1s, heartbeat 1s, "
+               "idle_timeout 3s; --real-time takes the guide's)";
+}
+
+static int find_self(char out[NOVA_PATH_MOST]) {
+  ssize_t n = readlink("/proc/self/exe", out, NOVA_PATH_MOST - 1);
+  if (n <= 0)
+    return nova_broken("/proc/self/exe cannot be read");
+  out[n] = '\0';
+  return 0;
+}
+
 /* Scaled timers, made-up credentials. */
 static int prepare(struct demo *d) {
   struct nova_profile *p = &d->u.profile;
-  if (d->u.o->opt[NOVA_OPT_REAL_TIME].n == 0) {
-    static const struct {
-      enum nova_timer timer;
-      nova_ts span;
-    } scaled[] = {{NOVA_TIMER_auth_timeout, NOVA_SEC},
-                  {NOVA_TIMER_heartbeat, NOVA_SEC},
-                  {NOVA_TIMER_idle_timeout, 3 * NOVA_SEC}};
-    for (size_t i = 0; i < 3; i++)
-      if (!p->timers.set[scaled[i].timer]) {
-        p->timers.span[scaled[i].timer] = scaled[i].span;
-        p->timers.set[scaled[i].timer] = true;
-      }
-  }
+  scale(&d->u);
   p->name = "the built-in reference server";
   struct nova_rng rng;
   nova_rng_init(&rng, nova_rng_derive(d->u.seed, "demo"));
@@ -63,11 +87,7 @@ static int prepare(struct demo *d) {
         0)
       return nova_broken("%s", why);
   }
-  ssize_t n = readlink("/proc/self/exe", d->self, sizeof d->self - 1);
-  if (n <= 0)
-    return nova_broken("/proc/self/exe cannot be read");
-  d->self[n] = '\0';
-  return 0;
+  return find_self(d->self);
 }
 
 /* Hooks are words already: no path of ours has to be quoted. */
@@ -101,27 +121,44 @@ static int serve(struct demo *d) {
       (struct nova_address){"127.0.0.1", nova_serve_port(d->server.serve)};
   set_hooks(d);
   nova_screen_line(&d->s.screen,
-                   "the suite against the built-in reference "
-                   "server on %s:%u%s",
+                   "the suite against the built-in reference server on "
+                   "%s:%u%s",
                    d->u.profile.tcp.host, d->u.profile.tcp.port,
-                   d->u.o->opt[NOVA_OPT_REAL_TIME].n != 0
-                       ? ", with the timers of the guide"
-                       : ", with scaled timers (auth_timeout 1s, heartbeat "
-                         "1s, idle_timeout 3s; --real-time takes the guide's)");
+                   which_timers(&d->u));
   return 0;
 }
 
-int nova_cmd_demo(const struct nova_options *o) {
+/* Whether --only and --skip leave anything of that subject's suite. */
+static bool wanted(const struct nova_setup *u, enum nova_role subject) {
+  const struct nova_options *o = u->o;
+  return nova_run_any(
+      &u->catalog, subject,
+      o->opt[NOVA_OPT_ONLY].n != 0 ? o->opt[NOVA_OPT_ONLY].value : NULL,
+      o->opt[NOVA_OPT_SKIP].n != 0 ? o->opt[NOVA_OPT_SKIP].value : NULL);
+}
+
+/* A suite of which nothing was asked for. */
+#define PASSED_OVER (-1)
+
+/* |folder|: gets the reports' folder. */
+static int server_suite(const struct nova_options *o, uint64_t *seed,
+                        char folder[NOVA_PATH_MOST]) {
   struct demo d = {0};
   struct nova_fault_set faults;
   int status = nova_setup_read(&d.u, o, NOVA_ROLE_SERVER);
   if (status == 0) /* before a folder is made for nothing */
-    status = nova_refserver_faults(o, &faults);
+    status = nova_ref_faults(o, BOTH_SIDES, &faults);
+  if (status == 0 && !wanted(&d.u, NOVA_ROLE_SERVER) &&
+      wanted(&d.u, NOVA_ROLE_DEVICE))
+    status = PASSED_OVER;
+  *seed = d.u.seed;
   if (status == 0)
     status = prepare(&d);
   bool opened = status == 0;
   if (status == 0)
     status = nova_session_open(&d.s, &d.u, "demo");
+  if (opened)
+    snprintf(folder, NOVA_PATH_MOST, "%s", d.s.out.path);
   if (status == 0)
     status = serve(&d);
   if (status == 0) {
@@ -134,4 +171,123 @@ int nova_cmd_demo(const struct nova_options *o) {
     nova_session_free(&d.s);
   nova_setup_free(&d.u);
   return status;
+}
+
+/* --- the devices
+ * ---------------------------------------------------------------- */
+
+static void kill_devices(struct nova_session *s) {
+  nova_loop_detach(nova_loop_transport(s->loop));
+}
+
+/* What --spawn would say: `mock device` with the timers and faults of the demo.
+ */
+static char **device_command(struct nova_setup *u, const char *self) {
+  const struct nova_options *o = u->o;
+  static const char *const first[] = {"mock",
+                                      "device",
+                                      "-q",
+                                      "--tcp",
+                                      "{host}:{tcp_port}",
+                                      "--device",
+                                      "{device_id}:{device_key}"};
+  size_t faults = o->opt[NOVA_OPT_FAULT].n, n = 0;
+  char **words =
+      NOVA_NEW_ARRAY(&u->arena, char *, 8 + 2 * (SCALED + faults) + 1);
+  if (words == NULL)
+    return NULL;
+  words[n++] = (char *)(uintptr_t)self;
+  for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+    words[n++] = (char *)(uintptr_t)first[i];
+  for (size_t i = 0; i < SCALED; i++) {
+    words[n++] = (char *)(uintptr_t) "--timer";
+    words[n++] = (char *)(uintptr_t)nova_arena_printf(
+        &u->arena, "%s=%llums", nova_timer_name(scaled[i].timer),
+        (unsigned long long)(u->profile.timers.span[scaled[i].timer] /
+                             NOVA_MS));
+  }
+  for (size_t i = 0; i < faults; i++) {
+    const char *name = o->opt[NOVA_OPT_FAULT].value[i];
+    enum nova_fault f = nova_fault_find(nova_view_of(name));
+    if (nova_fault_info(f)->side != NOVA_SIDE_DEVICE)
+      continue;
+    words[n++] = (char *)(uintptr_t) "--fault";
+    words[n++] = (char *)(uintptr_t)name;
+  }
+  return words;
+}
+
+/* What the reference device has. */
+static const char declares[] =
+    "novaprobe: 1\n"
+    "name: the built-in reference device\n"
+    "declares:\n"
+    "  value_keys: [temperature, humidity, light]\n"
+    "  actuators: {relay1: [\"ON\", \"OFF\", \"ON\"], led_brightness: 80}\n";
+
+static int device_suite(const struct nova_options *o, uint64_t seed,
+                        const char *folder) {
+  struct nova_setup u;
+  struct nova_session s;
+  struct nova_diag diag;
+  char self[NOVA_PATH_MOST], below[NOVA_PATH_MOST];
+  int status = nova_setup_read(&u, o, NOVA_ROLE_DEVICE);
+  if (status == 0 && !wanted(&u, NOVA_ROLE_DEVICE))
+    status = PASSED_OVER;
+  nova_diag_init(&diag, NULL);
+  if (status == 0 &&
+      nova_setup_profile_text(&u.profile, "the demo's profile", declares,
+                              sizeof declares - 1, &diag) != 0)
+    status = nova_say_diag(&diag, "");
+  nova_diag_free(&diag);
+  if (status == 0)
+    status = find_self(self);
+  bool opened = status == 0;
+  if (status == 0) {
+    scale(&u);
+    snprintf(below, sizeof below, "%.*s/device", NOVA_PATH_MOST - 16, folder);
+    u.seed = seed;
+    u.out = *folder != '\0' ? below : NULL;
+    u.profile.tcp = (struct nova_address){"127.0.0.1", 0};
+    u.profile.subject = NOVA_ROLE_DEVICE;
+    u.spawn = device_command(&u, self);
+    status = u.spawn != NULL ? nova_session_open(&s, &u, "demo")
+                             : nova_broken("out of memory");
+  }
+  if (status == 0) {
+    s.on_signal = kill_devices;
+    nova_screen_line(&s.screen,
+                     "the suite against the built-in reference device, one "
+                     "process for each conversation%s",
+                     which_timers(&u));
+    status = nova_session_play(&s);
+  }
+  if (opened)
+    nova_session_free(&s);
+  u.spawn = NULL; /* its words are the arena's */
+  nova_setup_free(&u);
+  return status;
+}
+
+/* The worst of both: broken, wrong, interrupted, failed, incomplete. */
+static int worse(int a, int b) {
+  static const int order[] = {
+      NOVA_EXIT_BROKEN, NOVA_EXIT_WRONG, 130, 143, 1, 3};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    if (a == order[i] || b == order[i])
+      return order[i];
+  return a != 0 ? a : b;
+}
+
+int nova_cmd_demo(const struct nova_options *o) {
+  char folder[NOVA_PATH_MOST] = "";
+  uint64_t seed = 0;
+  int status = server_suite(o, &seed, folder);
+  bool on = status == PASSED_OVER || status == 0 || status == 1 || status == 3;
+  if (!on)
+    return status;
+  int other = device_suite(o, seed, folder);
+  return other == PASSED_OVER    ? status
+         : status == PASSED_OVER ? other
+                                 : worse(status, other);
 }

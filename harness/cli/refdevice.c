@@ -5,7 +5,7 @@
 
 int nova_refdevice_faults(const struct nova_options *o,
                           struct nova_fault_set *out) {
-  return nova_ref_faults(o, NOVA_SIDE_DEVICE, out);
+  return nova_ref_faults(o, 1u << NOVA_SIDE_DEVICE, out);
 }
 
 /* The first example value of each actuator is what it starts with. Returns

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-int nova_ref_faults(const struct nova_options *o, enum nova_side side,
+int nova_ref_faults(const struct nova_options *o, unsigned sides,
                     struct nova_fault_set *out) {
   *out = (struct nova_fault_set){0};
   for (size_t i = 0; i < o->opt[NOVA_OPT_FAULT].n; i++) {
@@ -15,7 +15,7 @@ int nova_ref_faults(const struct nova_options *o, enum nova_side side,
       struct nova_near near;
       nova_near_init(&near, name, strlen(name));
       for (unsigned k = 0; k < NOVA_FAULTS; k++)
-        if (nova_fault_info((enum nova_fault)k)->side == side)
+        if ((1u << nova_fault_info((enum nova_fault)k)->side & sides) != 0)
           nova_near_try(&near, nova_fault_info((enum nova_fault)k)->name);
       const char *best = nova_near_best(&near);
       return best != NULL
@@ -26,9 +26,10 @@ int nova_ref_faults(const struct nova_options *o, enum nova_side side,
                               "list faults names them",
                               name);
     }
-    if (nova_fault_info(f)->side != side)
+    enum nova_side side = nova_fault_info(f)->side;
+    if ((1u << side & sides) == 0)
       return nova_wrong("--fault %s: this is a fault of the reference %s", name,
-                        side == NOVA_SIDE_SERVER ? "device" : "server");
+                        side == NOVA_SIDE_DEVICE ? "device" : "server");
     nova_fault_add(out, f);
   }
   return 0;
@@ -36,7 +37,7 @@ int nova_ref_faults(const struct nova_options *o, enum nova_side side,
 
 int nova_refserver_faults(const struct nova_options *o,
                           struct nova_fault_set *out) {
-  return nova_ref_faults(o, NOVA_SIDE_SERVER, out);
+  return nova_ref_faults(o, 1u << NOVA_SIDE_SERVER, out);
 }
 
 int nova_refserver_start(struct nova_refserver *r,

@@ -14,9 +14,9 @@ struct nova_refserver {
   struct nova_serve *serve;
 };
 
-/* The faults of --fault, which have to be of |side|. 0 or an exit status, with
- * a line said. */
-int nova_ref_faults(const struct nova_options *o, enum nova_side side,
+/* The faults of --fault, which have to be of one of |sides| (a set: 1 << enum
+ * nova_side). 0 or an exit status, with a line said. */
+int nova_ref_faults(const struct nova_options *o, unsigned sides,
                     struct nova_fault_set *out);
 
 /* Those of the server. */

@@ -21,6 +21,7 @@ struct nova_setup {
   char **hook[NOVA_HOOKS]; /* words, NULL where not given */
   const char *hook_folder; /* NULL: where the program was started */
   char **spawn;            /* words, NULL where not given */
+  const char *out; /* the reports' folder in place of --out; NULL: as it says */
   unsigned jobs;
   uint64_t seed;
   enum nova_lang lang;

@@ -103,8 +103,8 @@ struct nova_sim_result {
                        until stop() or the job's timeout */
   struct nova_buf *output, *errors; /* to be filled; the job's limits are
                                        applied afterwards */
-  struct nova_transport *party;     /* who started it, and under which id: for */
-  uint64_t id;                      /* nova_sim_exit() */
+  struct nova_transport *party; /* who started it, and under which id: for */
+  uint64_t id;                  /* nova_sim_exit() */
 };
 
 /* A job without an end ends by itself, now. Unknown ids are ignored. */

@@ -141,22 +141,34 @@ static int compare(const void *a, const void *b) {
   return strcmp(x->script->id, y->script->id);
 }
 
+/* Whether the options select it for a subject of that side. */
+static bool chosen(const struct nova_script *s, enum nova_role subject,
+                   const char *const *only, const char *const *skip) {
+  /* The harness plays the other side than the subject's. */
+  enum nova_role harness =
+      subject == NOVA_ROLE_SERVER ? NOVA_ROLE_DEVICE : NOVA_ROLE_SERVER;
+  return s->harness[harness] &&
+         (only == NULL || only[0] == NULL || selects(only, s)) &&
+         !selects(skip, s);
+}
+
+bool nova_run_any(const struct nova_catalog *c, enum nova_role subject,
+                  const char *const *only, const char *const *skip) {
+  for (const struct nova_script *s = c->scripts; s != NULL; s = s->next)
+    if (chosen(s, subject, only, skip))
+      return true;
+  return false;
+}
+
 struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n) {
   struct nova__planned *plan =
       nova_mem_zalloc(o->mem, sizeof *plan * (o->catalog->script_count + 1));
   *n = 0;
   if (plan == NULL)
     return NULL;
-  /* The harness plays the other side than the subject's. */
-  enum nova_role harness = o->profile->subject == NOVA_ROLE_SERVER
-                               ? NOVA_ROLE_DEVICE
-                               : NOVA_ROLE_SERVER;
   for (const struct nova_script *s = o->catalog->scripts; s != NULL;
        s = s->next) {
-    if (!s->harness[harness])
-      continue;
-    if ((o->only != NULL && o->only[0] != NULL && !selects(o->only, s)) ||
-        selects(o->skip, s))
+    if (!chosen(s, o->profile->subject, o->only, o->skip))
       continue;
     plan[*n] = (struct nova__planned){
         .script = s,

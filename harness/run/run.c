@@ -873,7 +873,9 @@ size_t nova_run_waits(const struct nova_run *r, bool chinese,
     if (n < cap) {
       nova_ts until;
       out[n] = (struct nova_run_wait){.script = p->script,
-                                      .device = p->result.device};
+                                      .device = p->result.device,
+                                      .act = r->by_hand &&
+                                             !nova_player_met(p->player)};
       nova_player_waits_for(p->player, chinese, out[n].text, sizeof out[n].text,
                             &until);
       until = nova_ts_add(until, p->t0);

@@ -46,6 +46,7 @@ struct nova_run_wait {
   const struct nova_script *script;
   const char *device; /* its id; NULL for none */
   char text[160];
+  bool act;     /* the device has not come yet: somebody may have to help */
   nova_ts left; /* until it goes on at the latest; NONE: no bound */
 };
 
@@ -113,6 +114,10 @@ uint16_t nova_run_port(const struct nova_run *r);
 /* How long a conversation is expected to take. */
 nova_ts nova_run_estimate(const struct nova_script *s,
                           const struct nova_timers *t);
+
+/* Whether these globs (as in nova_run_options) leave anything to play. */
+bool nova_run_any(const struct nova_catalog *c, enum nova_role subject,
+                  const char *const *only, const char *const *skip);
 
 /* Whether |text| matches a glob of * and ?. */
 bool nova_glob(const char *glob, const char *text);

@@ -12,8 +12,7 @@ declares:
   actuators: {relay1: ["ON", "OFF", "ON"], led_brightness: 80}
 timers: {auth_timeout: 1s, heartbeat: 1s, idle_timeout: 3s, late_tolerance: 1s, reconnect_timeout: 10s}
 YAML
-mock='"$NOVAPROBE" mock device -q --tcp {host}:{tcp_port} --device {device_id}:{device_key}'
-mock=${mock/\"\$NOVAPROBE\"/$NOVAPROBE}
+mock="'$NOVAPROBE' mock device -q --tcp {host}:{tcp_port} --device {device_id}:{device_key}"
 mock+=" --timer auth_timeout=1s --timer heartbeat=1s --timer idle_timeout=3s --timer reconnect_timeout=10s"
 
 # verdicts RESULTS: every requirement that was judged, with its verdict, but passes.
