@@ -15,34 +15,6 @@
 /* --- the live line -----------------------------------------------------------
  */
 
-/* To whoever operates the device: what is waited for, where that has changed.
- */
-static void say_waits(struct nova_session *s) {
-  if (nova_run_port(s->run) == 0)
-    return;
-  struct nova_run_wait w[NOVA_SESSION_WAITS];
-  size_t n = nova_run_waits(s->run, s->setup->lang == NOVA_LANG_ZH, w,
-                            NOVA_SESSION_WAITS);
-  s->waits = n < NOVA_SESSION_WAITS ? n : NOVA_SESSION_WAITS;
-  for (size_t i = 0; i < s->waits; i++) {
-    struct nova_session_wait *told = &s->wait[i];
-    char span[32];
-    /* What lasts a moment only is no news. */
-    bool news =
-        strcmp(told->text, w[i].text) != 0 || told->script != w[i].script;
-    told->script = w[i].script;
-    snprintf(told->text, sizeof told->text, "%s", w[i].text);
-    told->left = w[i].left;
-    if (!news || w[i].left < NOVA_SEC || w[i].left == NOVA_TS_NONE)
-      continue;
-    nova_screen_line(
-        &s->screen, "%-18s %s, %s: %s",
-        nova_phrase(s->setup->lang, NOVA_TEXT_MARK_WAITING),
-        w[i].device != NULL ? w[i].device : "", told->text,
-        nova_duration_print(w[i].left / NOVA_SEC * NOVA_SEC, span));
-  }
-}
-
 static void draw(struct nova_session *s) {
   if (s->run == NULL || nova_run_over(s->run))
     return;
@@ -52,17 +24,16 @@ static void draw(struct nova_session *s) {
   size_t n = nova_run_active(s->run, active, ACTIVE_MOST, &left);
   for (size_t i = 0; i < n && i < ACTIVE_MOST; i++)
     name[i] = active[i]->id;
-  say_waits(s);
+  nova_ts now = s->clock->ops->now(s->clock);
+  nova_operator_look(&s->by_hand, s->run, &s->screen, s->planned, now);
   struct nova_live l = {.running = name,
                         .n = n < ACTIVE_MOST ? n : ACTIVE_MOST,
                         .done = s->ended,
                         .total = s->planned,
-                        .left = left};
-  if (s->waits != 0 && s->wait[0].left != NOVA_TS_NONE) {
-    l.waits = s->wait[0].text;
-    l.waits_left = s->wait[0].left;
-  }
-  nova_screen_live(&s->screen, &l, s->clock->ops->now(s->clock));
+                        .left = left,
+                        .wait = s->by_hand.live,
+                        .waits = s->by_hand.n};
+  nova_screen_live(&s->screen, &l, now);
 }
 
 static void tick(void *user, nova_ts now) {
@@ -125,6 +96,7 @@ static void on_news(void *user, const struct nova_run_news *n) {
   struct nova_buf text;
   if (n->kind != NOVA_RUN_PLANNED && n->kind != NOVA_RUN_KEPT)
     say_resumed(s);
+  nova_operator_news(&s->by_hand, n);
   switch (n->kind) {
   case NOVA_RUN_PLANNED: s->planned = n->count; return;
   case NOVA_RUN_KEPT:
@@ -188,7 +160,8 @@ static void on_signal(void *user, int number) {
 static int open_folder(struct nova_session *s, const char *name) {
   const struct nova_options *o = s->setup->o;
   const char *again = nova_options_last(o, NOVA_OPT_RESUME);
-  const char *dir = nova_options_last(o, NOVA_OPT_OUT);
+  const char *dir = s->setup->out != NULL ? s->setup->out
+                                          : nova_options_last(o, NOVA_OPT_OUT);
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   s->started_unix_ns = (uint64_t)now.tv_sec * NOVA_SEC + (uint64_t)now.tv_nsec;
@@ -264,6 +237,7 @@ static int play(struct nova_session *s) {
     return nova_wrong("--tcp: %s:%u cannot be listened on: %s",
                       u->profile.tcp.host, u->profile.tcp.port, why);
   say_resumed(s);
+  nova_operator_greet(&s->by_hand, s->run, &s->screen, &u->profile, s->planned);
   if (s->signal != 0)
     nova_run_interrupt(s->run, "the run was interrupted");
   tick(s, s->clock->ops->now(s->clock));
@@ -277,6 +251,12 @@ static int play(struct nova_session *s) {
 
 /* The parts of a run that was taken up again, as one. */
 static void join(const struct nova_session *s, struct nova_results *r) {
+  /* Port 0 is nobody's address. */
+  const struct nova_address *tcp = &s->setup->profile.tcp;
+  if (r->subject == NOVA_ROLE_DEVICE && s->setup->spawn != NULL &&
+      tcp->port == 0)
+    r->address = nova_arena_printf(
+        r->arena, "tcp %s, a free port for each device", tcp->host);
   r->started_unix_ns = s->started_unix_ns;
   r->duration += s->resume.spent;
   if (s->resume.timing_error > r->timing_error)

@@ -3,21 +3,13 @@
 #ifndef NOVA_CLI_SESSION_H
 #define NOVA_CLI_SESSION_H
 
+#include "cli/operator.h"
 #include "cli/outdir.h"
 #include "cli/resume.h"
 #include "cli/screen.h"
 #include "cli/setup.h"
 #include "net/loop.h"
 #include "run/run.h"
-
-/* What an operator was told last. */
-#define NOVA_SESSION_WAITS 16
-
-struct nova_session_wait {
-  const struct nova_script *script;
-  char text[160];
-  nova_ts left;
-};
 
 struct nova_session {
   struct nova_setup *setup;
@@ -31,8 +23,7 @@ struct nova_session {
   bool resumed, resume_told, looping;
   struct nova_resume resume;
   uint64_t started_unix_ns; /* of the run's first part */
-  struct nova_session_wait wait[NOVA_SESSION_WAITS];
-  size_t waits;
+  struct nova_operator by_hand;
   const char *const *hook[NOVA_HOOKS]; /* words; the setup's unless changed */
   int signal;                          /* the first that came, 0 for none */
   int write_error; /* errno of the first file that could not be written */

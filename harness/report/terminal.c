@@ -70,17 +70,52 @@ static void live_tail(struct nova__ink *k, const struct nova_live *l) {
   nova_buf_free(&span);
 }
 
+static void live_span(struct nova__ink *k, nova_ts t) {
+  struct nova_buf span;
+  nova_buf_init(&span, NULL, 64);
+  const char *text =
+      nova_span_put(&span, k->t->lang, t) == 0 ? nova_buf_cstr(&span) : NULL;
+  if (text == NULL)
+    k->err = NOVA_ERR_NO_MEMORY;
+  else
+    nova__ink_raw(k, text);
+  nova_buf_free(&span);
+}
+
+/* "DEV-A: listening to its heartbeat, 12 s; DEV-B: ...", |most| of them, one
+ * at the least. */
+static void live_waits(struct nova__ink *k, const struct nova_live *l,
+                       size_t most) {
+  char n[24];
+  const char *arg = n;
+  most = most == 0 ? 1 : most;
+  for (size_t i = 0; i < l->waits && i < most; i++) {
+    const struct nova_live_wait *w = &l->wait[i];
+    nova__ink_raw(k, i == 0 ? "" : "; ");
+    if (w->device != NULL) {
+      nova__ink_text(k, w->device, 0);
+      nova__ink_raw(k, ": ");
+    }
+    nova__ink_text(k, w->text, 0);
+    if (w->left != NOVA_TS_NONE) {
+      nova__ink_raw(k, ", ");
+      live_span(k, w->left);
+    }
+  }
+  if (most < l->waits) {
+    nova__ink_raw(k, "; ");
+    nova__ink_number(n, l->waits - most);
+    nova__ink_say(k, NOVA_TEXT_MORE, &arg, 1);
+  }
+}
+
 /* |names| of the running ones, and how many more there are. */
 static void live_line(struct nova__ink *k, const struct nova_live *l,
                       size_t names) {
   char n[24];
-  if (l->waits != NULL) {
-    struct nova_live of_it = *l;
-    of_it.left = l->waits_left;
-    nova__ink_text(k, l->n != 0 ? l->running[0] : "", 0);
-    nova__ink_raw(k, ": ");
-    nova__ink_text(k, l->waits, 0);
-    live_tail(k, &of_it);
+  if (l->waits != 0) {
+    live_waits(k, l, names);
+    live_tail(k, l);
     return;
   }
   const char *arg = n;
@@ -105,7 +140,8 @@ int nova_terminal_live(const struct nova_terminal *t, const struct nova_live *l,
   struct nova_buf line;
   nova_buf_init(&line, NULL, NOVA_TERMINAL_LINE);
   int err;
-  size_t names = l->n < 16 ? l->n : 16;
+  size_t all = l->waits != 0 ? l->waits : l->n;
+  size_t names = all < 16 ? all : 16;
   for (;; names--) {
     nova_buf_clear(&line);
     struct nova__ink k;

@@ -25,14 +25,21 @@ int nova_terminal_conversation(const struct nova_terminal *t,
                                const struct nova_conversation_result *c,
                                struct nova_buf *out);
 
+/* What a conversation with a device that is operated by hand waits for. */
+struct nova_live_wait {
+  const char *device; /* NULL for none */
+  const char *text;
+  nova_ts left; /* how long at the most, or NONE */
+};
+
 /* What goes on. */
 struct nova_live {
   const char *const *running; /* ids */
   size_t n;
-  size_t done, total; /* conversations */
-  nova_ts left;       /* an estimate, or NONE */
-  const char *waits;  /* to an operator: what is waited for; NULL: nobody is */
-  nova_ts waits_left; /* and how long at the most */
+  size_t done, total;                /* conversations */
+  nova_ts left;                      /* an estimate, or NONE */
+  const struct nova_live_wait *wait; /* to an operator; NULL: there is none */
+  size_t waits;
 };
 
 /* One line without its line feed, shorter than the terminal is wide (80 where

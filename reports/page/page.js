@@ -137,12 +137,14 @@
     const mine = e.event === "sent" || e.event === "received";
     const cells = [el("td", { class: "when" }, e.t.toFixed(6))];
     const aside = e.event === "lag" || e.event === "note";
-    if (e.from === "device" && !aside)
+    if (aside)
+      cells.push(el("td", { colspan: "3", class: "what soft" }, say("HARNESS") + ": ", what(e), payload(e)));
+    else if (e.from === "device")
       cells.push(el("td", {}, box), el("td", { class: "arrow device" }, mine || e.event === "closed" ? "→" : ""), el("td"));
-    else if (e.from === "server" && !aside)
+    else if (e.from === "server")
       cells.push(el("td"), el("td", { class: "arrow server" }, mine || e.event === "closed" ? "←" : ""), el("td", {}, box));
     else
-      cells.push(el("td", { colspan: "3" }, el("span", { class: "soft" }, say(aside ? "HARNESS" : e.from.toUpperCase()) + ": "), box));
+      cells.push(el("td", { colspan: "3" }, el("span", { class: "soft" }, say(e.from.toUpperCase()) + ": "), box));
     return el("tr", shown ? { class: "shown" } : {}, cells);
   }
   /* The device on the left, the server on the right. |at|: the event that shows the

@@ -116,6 +116,34 @@ Test(terminal, a_known_failure_and_an_interrupted_run_say_so) {
   sample_free(&s);
 }
 
+Test(terminal, the_live_line_tells_an_operator_what_is_awaited) {
+  static const struct nova_live_wait waits[] = {
+      {"DEV-1", "waiting for it to connect", 75 * NOVA_SEC},
+      {"DEV-2\x1b[2J", "listening to its heartbeat", NOVA_TS_NONE},
+      {NULL, "数据", NOVA_SEC}};
+  static const char *const running[] = {"tcp-x"};
+  struct nova_live l = {running, 1, 2, 9, 130 * NOVA_SEC, waits, 3};
+  struct nova_terminal t = {.width = 200};
+  struct nova_buf b = buffer();
+  cr_assert_eq(nova_terminal_live(&t, &l, &b), 0);
+  cr_assert_str_eq(
+      nova_buf_cstr(&b),
+      "DEV-1: waiting for it to connect, 1 min 15 s; "
+      "DEV-2\\x1b[2J: listening to its heartbeat; 数据, 1 s  2 of 9 "
+      "done  about 2 min 10 s left");
+  t.width = 80;
+  nova_buf_clear(&b);
+  cr_assert_eq(nova_terminal_live(&t, &l, &b), 0);
+  cr_assert_not_null(strstr(nova_buf_cstr(&b), "DEV-1: waiting"));
+  cr_assert_null(strstr(nova_buf_cstr(&b), "DEV-2"));
+  for (t.width = 1; t.width < 200; t.width++) {
+    nova_buf_clear(&b);
+    cr_assert_eq(nova_terminal_live(&t, &l, &b), 0);
+    cr_assert_lt(nova_columns(nova_buf_view(&b)), t.width);
+  }
+  nova_buf_free(&b);
+}
+
 Test(terminal, the_live_line_fits_every_width) {
   static const char *const running[] = {"tcp-idle-timeout", "mqtt-数据上报",
                                         "c", "d\x1b[2J", "e"};
