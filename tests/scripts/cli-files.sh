@@ -85,6 +85,12 @@ for subject in server device; do
   [ "$(cat "made-$subject.yaml")" = mine ] || fail "init has overwritten a file"
 done
 
+# So does what they have as comments.
+sed -E 's/^# (timers:)/\1/; s/^#   ([a-z_]*: )/   \1/; s/^  # (value_keys|actuators|- \{id: DEV-000002)/  \1/' \
+  device.init.yaml >device-all.yaml
+KEY_2=key-two expect 0 check device-all.yaml
+[ "$(grep -vc '^ *#' device-all.yaml)" -ge 26 ] || fail "the device's profile has no comments to take"
+
 # Reports that cannot be written are noticed before anything is sent.
 : >file
 expect 2 server --tcp "127.0.0.1:$port" --device D1:some-key-1 --out file/reports

@@ -60,7 +60,11 @@ one_line
 said 'heartbeat \(180 s\) has to be shorter than idle_timeout \(180 s\)'
 expect 2 device --tcp 127.0.0.1:0
 one_line
-said 'version'
+said 'which device will connect'
+expect 2 device --spawn ./nowhere
+said 'no such program'
+expect 2 server --tcp 127.0.0.1:1 --device D1:key-1 --resume .
+said 'run\.json: No such file'
 expect 2 mock device
 one_line
 expect 2 list requirments
