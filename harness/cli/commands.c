@@ -46,12 +46,17 @@ const struct nova_command nova_commands[] = {
      exit_help, RUN | BIT(RESUME), 0, 0, nova_cmd_server},
     {"device", "[options]", "test a device: the harness plays the server",
      device_help, RUN | BIT(RESUME), 0, 0, nova_cmd_device},
-    {"demo", "[options]", "test the built-in reference server, on loopback",
-     "The timers are scaled (auth_timeout 1s, heartbeat 1s, idle_timeout 3s), "
-     "so\n"
-     "that it takes well under a minute; --real-time takes the guide's. "
-     "--fault\n"
-     "breaks the server in a named way, to see a report of failures.\n",
+    {"demo", "[options]",
+     "test the built-in reference server and device, on loopback",
+     "One suite after the other. The reports of the server are in the run's "
+     "folder,\n"
+     "those of the device in device/ below it. The timers are scaled "
+     "(auth_timeout\n"
+     "1s, heartbeat 1s, idle_timeout 3s), so that it takes well under a "
+     "minute;\n"
+     "--real-time takes the guide's. --fault breaks the peer that it belongs "
+     "to in\n"
+     "a named way, to see a report of failures.\n",
      BIT(ONLY) | BIT(SKIP) | BIT(JOBS) | BIT(OUT) | BIT(SEED) | BIT(EXPECT) |
          BIT(ALLOW_INCOMPLETE) | BIT(SPECS) | BIT(FAULT) | BIT(REAL_TIME) |
          BIT(TIMER) | TERMINAL,
