@@ -108,7 +108,7 @@ struct nova_sim_result {
 };
 
 /* A job without an end ends by itself, now. Unknown ids are ignored. */
-void nova_sim_exit(struct nova_transport *party, uint64_t id, int code);
+void nova_sim_exit(struct nova_transport *t, uint64_t id, int code);
 
 /* |fn| answers every run(), from inside it, and JOB follows after the result's
  * duration. A job whose timeout is shorter ends then, with NOVA_CODE_TIMEOUT;
