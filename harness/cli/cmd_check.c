@@ -29,10 +29,9 @@ struct check {
 /* --- the whole set
  * -------------------------------------------------------------- */
 
-/* What this version judges: servers over TCP. */
+/* What this version judges: TCP. */
 static bool judged(const struct nova_requirement *r) {
-  return r->binds == NOVA_ROLE_SERVER && strncmp(r->id, "MQ-", 3) != 0 &&
-         strncmp(r->id, "TLS-", 4) != 0;
+  return strncmp(r->id, "MQ-", 3) != 0 && strncmp(r->id, "TLS-", 4) != 0;
 }
 
 static bool covered(const struct nova_catalog *c, const char *id) {
@@ -54,14 +53,14 @@ static int check_all(struct check *k) {
   int status = nova_specs_load(&k->specs, &k->catalog);
   if (status != 0)
     return status;
-  size_t all = 0, good = 0;
+  size_t all[2] = {0}, good[2] = {0}; /* by enum nova_role */
   for (const struct nova_requirement *r = k->catalog.requirements; r != NULL;
        r = r->next) {
     if (!judged(r))
       continue;
-    all++;
+    all[r->binds]++;
     if (covered(&k->catalog, r->id))
-      good++;
+      good[r->binds]++;
     else
       nova_diag_add(&k->diag, r->file, r->line, 1,
                     "no conversation and no rule verifies %s", r->id);
@@ -69,10 +68,12 @@ static int check_all(struct check *k) {
   if (k->diag.errors != 0)
     status = nova_say_diag(&k->diag, k->specs.before);
   if (k->o->opt[NOVA_OPT_QUIET].n == 0)
-    printf("%zu requirements, %zu conversations, %zu rules; of the %zu "
-           "requirements that bind a server over TCP %zu are verified\n",
+    printf("%zu requirements, %zu conversations, %zu rules; over TCP %zu of "
+           "the %zu requirements that bind a server are verified, and %zu of "
+           "the %zu that bind a device\n",
            k->catalog.requirement_count, k->catalog.script_count,
-           k->catalog.rule_count, all, good);
+           k->catalog.rule_count, good[NOVA_ROLE_SERVER], all[NOVA_ROLE_SERVER],
+           good[NOVA_ROLE_DEVICE], all[NOVA_ROLE_DEVICE]);
   fflush(stdout);
   return status;
 }

@@ -73,10 +73,25 @@ static void requirements(const struct list *l) {
   }
 }
 
+/* Whose test it is: the harness plays the other side. */
+static void subjects(const struct list *l, const struct nova_script *s) {
+  const enum nova_role subject[] = {NOVA_ROLE_SERVER, NOVA_ROLE_DEVICE};
+  nova_jo_key(l->json, "subjects");
+  nova_jo_open(l->json, '[', true);
+  for (size_t i = 0; i < 2; i++)
+    if (s->harness[subject[1 - i]])
+      nova_jo_string(l->json, nova_role_names[subject[i]]);
+  nova_jo_close(l->json, ']');
+}
+
 static void conversations(const struct list *l) {
   for (const struct nova_script *s = l->c->scripts; s != NULL; s = s->next) {
     if (l->json == NULL) {
-      nova_buf_printf(l->out, "%-44s %s\n", s->id,
+      bool server = s->harness[NOVA_ROLE_DEVICE];
+      nova_buf_printf(l->out, "%-44s %-6s %s\n", s->id,
+                      server && s->harness[NOVA_ROLE_SERVER] ? "both"
+                      : server                               ? "server"
+                                                             : "device",
                       nova_text_in(l->lang, &s->title));
       continue;
     }
@@ -90,6 +105,7 @@ static void conversations(const struct list *l) {
     for (size_t i = 0; i < s->verifies.n; i++)
       nova_jo_string(l->json, s->verifies.id[i]);
     nova_jo_close(l->json, ']');
+    subjects(l, s);
     nova_jo_key(l->json, "devices");
     nova_jo_uint(l->json, s->devices);
     nova_jo_key(l->json, "connections");
