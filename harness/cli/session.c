@@ -2,6 +2,7 @@
 
 #include "cli/reports.h"
 #include "cli/say.h"
+#include "report/finding.h"
 #include "verdict/verdict.h"
 
 #include <errno.h>
@@ -91,6 +92,24 @@ static void say_resumed(struct nova_session *s) {
                    s->kept, s->planned);
 }
 
+/* A device that ends before it connects is most often started in a wrong way:
+ * what it printed is told, once. */
+static void say_printed(struct nova_session *s,
+                        const struct nova_conversation_result *c) {
+  const struct nova_transcript *t = &c->transcript;
+  if (s->printed_told || c->verdict != NOVA_VERDICT_NOT_TESTED || t->n == 0 ||
+      t->entry[t->n - 1].kind != NOVA_ENTRY_EXITED)
+    return;
+  struct nova_check check = {.entry = t->n - 1};
+  struct nova_finding f = {.check = &check, .in = c};
+  struct nova_buf text;
+  nova_buf_init(&text, NULL, NOVA_TERMINAL_LINE);
+  if (nova_finding_event(&f, &s->mask, s->setup->lang, &text) == 0)
+    nova_screen_line(&s->screen, "           %s", nova_buf_cstr(&text));
+  nova_buf_free(&text);
+  s->printed_told = true;
+}
+
 static void on_news(void *user, const struct nova_run_news *n) {
   struct nova_session *s = user;
   struct nova_buf text;
@@ -119,6 +138,7 @@ static void on_news(void *user, const struct nova_run_news *n) {
         text.len != 0)
       nova_screen_print(&s->screen, text.data + text.head, text.len);
     nova_buf_free(&text);
+    say_printed(s, n->result);
     return;
   case NOVA_RUN_OVER:
     /* Where all was judged before, it is over before the loop begins. */

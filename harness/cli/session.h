@@ -20,7 +20,7 @@ struct nova_session {
   struct nova_screen screen;
   struct nova_mask mask;
   size_t planned, ended, kept;
-  bool resumed, resume_told, looping;
+  bool resumed, resume_told, looping, printed_told;
   struct nova_resume resume;
   uint64_t started_unix_ns; /* of the run's first part */
   struct nova_operator by_hand;

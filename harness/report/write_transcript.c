@@ -204,7 +204,8 @@ int nova__entry_text(const struct nova_entry *e,
                      const struct nova_masked *place, size_t places,
                      size_t columns, struct nova_buf *out) {
   struct pieces p = {e, place, places, 0, 0, e->bytes.n};
-  bool text = is_text(p);
+  /* What a process printed is text, however badly it is spelt. */
+  bool text = e->kind == NOVA_ENTRY_EXITED || is_text(p);
   /* No character takes more than 4 bytes a column, combining ones apart. */
   if (p.cut > 4 * columns)
     p.cut = cut_at(&p, 4 * columns, text);

@@ -14,6 +14,8 @@
   const conversations = new Map(results.conversations.map((c) => [c.id, c]));
   const rules = new Map((results.rules || []).map((u) => [u.id, u]));
   const SHOWN = 200;
+  /* Conversations judge both sides; the report is about one. */
+  const asked = new Set(results.requirements.map((q) => q.id));
 
   /* --- words ----------------------------------------------------------------- */
 
@@ -39,8 +41,10 @@
     const scale = 10 ** digits;
     return (Math.floor(s * scale + 1e-6) / scale).toFixed(digits) + " s";
   }
+  /* What it needs; nothing where something else was in the way. */
+  const lacks = (q) => q.needs || (/^needs /.test(q.reason || "") ? q.reason.slice(6) : "");
   function needs(q) {
-    const n = q.needs || (/^needs /.test(q.reason || "") ? q.reason.slice(6) : "");
+    const n = lacks(q);
     if (!n) return q.reason || say("NEEDS_NOTHING");
     const word = n.replace(/^[a-z]+:/, "").split(" ")[0];
     if (/^(second_device|a second credential)/.test(n)) return say("NEEDS_SECOND_DEVICE");
@@ -103,6 +107,11 @@
     }
     return lines.join("\n");
   }
+  /* What a process printed is text, however badly it is spelt. */
+  function printed(hex) {
+    return hex.split("***").map((part) => new TextDecoder().decode(
+      new Uint8Array((part.match(/../g) || []).map((b) => parseInt(b, 16))))).join("***");
+  }
   /* As in base/transport.h: -5 a signal, -4 it never ran. */
   function exited(code) {
     if (code === -5) return say("EXITED_SIGNAL");
@@ -127,7 +136,8 @@
       nodes.push(el("div", { class: "what soft" },
         e.bytes ? say("OUTPUT") + ", " + say("BYTES", e.bytes) : say("NO_OUTPUT")));
     if (e.text !== undefined && e.text !== "") nodes.push(el("pre", {}, e.text));
-    if (e.hex !== undefined) nodes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
+    if (e.hex !== undefined && e.event === "exited") nodes.push(el("pre", {}, printed(e.hex)));
+    else if (e.hex !== undefined) nodes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
     if (e.kept !== undefined)
       nodes.push(el("div", { class: "what soft" }, say("CUT", e.bytes), e.sha256 ? " SHA-256 " + e.sha256 : ""));
     return nodes;
@@ -319,13 +329,13 @@
   function notTested() {
     const groups = new Map();
     for (const q of results.requirements.filter((r) => r.verdict === "not_tested")) {
-      const n = needs(q);
+      const n = lacks(q) ? say("NEEDS") + ": " + needs(q) : needs(q);
       groups.set(n, [...(groups.get(n) || []), q]);
     }
     const count = [...groups.values()].flat().length;
     return section("not-tested", say("NOT_TESTEDS") + " (" + count + ")",
       count ? [...groups].map(([n, qs]) => el("article", { class: "is-not_tested" },
-        el("h3", {}, say("NEEDS") + ": " + n),
+        el("h3", {}, n),
         el("ul", {}, qs.map((q) => el("li", {}, el("span", { class: "id" }, q.id),
           " (" + say(q.level.toUpperCase()) + ", " + say("GUIDE", q.section) + ") " + inLanguage(q.text))))))
         : el("p", {}, say("NONE")));
@@ -381,7 +391,7 @@
   function checks(c) {
     if (!c.checks || !c.checks.length) return null;
     return el("div", {}, el("h4", {}, say("CHECKS")),
-      table("", [say("REQUIREMENT"), say("VERDICT"), say("FOUND_BY"), say("OBSERVED")], c.checks.map((k) =>
+      table("", [say("REQUIREMENT"), say("VERDICT"), say("FOUND_BY"), say("OBSERVED")], c.checks.filter((k) => asked.has(k.requirement)).map((k) =>
         el("tr", {}, el("td", {}, el("span", { class: "id" }, k.requirement)),
           el("td", { class: k.verdict }, verdict(k.verdict)), el("td", {}, place(k)),
           el("td", {}, k.observed || k.reason || "",
@@ -395,7 +405,7 @@
     return lazily(details, () => el("div", { class: "inside" }, list([
       [say("WHY"), inLanguage(c.why)],
       [say("REASON"), c.reason],
-      [say("REQUIREMENT"), c.verifies.join(", ")],
+      [say("REQUIREMENT"), c.verifies.filter((id) => asked.has(id)).join(", ")],
       [say("DEVICE"), [c.device, c.other].filter(Boolean).join(", ")],
       [say("SEED"), c.seed !== undefined ? String(c.seed) : ""],
       [say("TRIES"), c.tries > 1 ? String(c.tries) : ""],

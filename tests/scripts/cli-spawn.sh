@@ -61,3 +61,22 @@ for times in 1 2; do
   [ "$status" -eq 130 ] || fail "status $status, 130 expected"
   gone
 done
+
+# A device that ends before it connects: how, and what it printed, is told once, and
+# is harmless wherever it stands.
+cat >broken.sh <<'SH'
+#!/bin/sh
+printf 'the key is %s\033]0;owned\007\r<img src=x onerror=alert(1)>\n\377' "$NOVA_DEVICE_KEY"
+echo "usage: broken" >&2
+exit 7
+SH
+chmod +x broken.sh
+expect 3 device --spawn './broken.sh {device_id}' --device D1:some-secret-key --out broken \
+  "${short[@]}" --timer reconnect_timeout=2s --only 'tcp-command-split-*'
+shown 'the device never connected: its process had ended with exit status 7'
+[ "$(grep -c 'its process ended with status 7, [0-9]* bytes: the key is \*\*\*' out)" -eq 1 ] ||
+  fail "what it printed"
+shown '\\x1b\]0;owned\\x07\\r<img src=x onerror=alert\(1\)>\\n\\xff'
+shown 'usage: broken'
+! LC_ALL=C grep -q "$(printf '\033')" out || fail "it acts on the terminal"
+! grep -rq some-secret-key broken out || fail "the key is in the reports"
