@@ -454,7 +454,13 @@ static void eval_repeat(struct nova_player *p, const struct nova_step *s,
       nova__hear(p, c, i);
   }
   nova_ts until = p->now < end ? p->now : end;
-  if (b->gap == NOVA_TS_NONE && until > b->last && until - b->last > every)
+  /* Silence is judged when one that is only late would have been heard: how
+   * late it is tells whether that can be the harness's own lateness. */
+  nova_ts never = nova_ts_add(every, p->o.timing_error > NOVA_PLAY_GRACE
+                                         ? p->o.timing_error
+                                         : NOVA_PLAY_GRACE);
+  nova_ts allowed = p->now < end ? never : every;
+  if (b->gap == NOVA_TS_NONE && until > b->last && until - b->last > allowed)
     b->gap = until - b->last;
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
   if (b->gap != NOVA_TS_NONE) {
@@ -478,7 +484,7 @@ static void eval_repeat(struct nova_player *p, const struct nova_step *s,
   } else if (p->now >= end) {
     out->state = NOVA__DONE;
   }
-  out->t = nova_ts_min(end, nova_ts_add(nova_ts_add(b->last, every), 1));
+  out->t = nova_ts_min(end, nova_ts_add(nova_ts_add(b->last, never), 1));
 }
 
 void nova__eval(struct nova_player *p, const struct nova_step *s,
@@ -486,6 +492,7 @@ void nova__eval(struct nova_player *p, const struct nova_step *s,
   *out = (struct nova__await){
       .state = NOVA__PENDING, .t = NOVA_TS_NONE, .measured = NOVA_TS_NONE};
   out->began = nova__reference(p, s).t;
+  p->judging = &p->conn[s->slot];
   switch (s->verb) {
   case NOVA_VERB_CONNECT: eval_connect(p, s, out); return;
   case NOVA_VERB_SEND: eval_send(p, s, out); return;
