@@ -18,6 +18,7 @@ struct nova_loader {
   struct nova_catalog *catalog;
   struct nova_arena *arena;
   struct nova_diag *diag;
+  unsigned rounds; /* bit 1 << enum nova_each: inside a round of it */
 };
 
 void nova__complain(struct nova_loader *l, const struct nova_node *at,

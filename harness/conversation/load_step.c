@@ -8,6 +8,8 @@
 
 #define NESTING    4
 #define STEPS_MOST 512
+/* The player knows the times of so many connections, and one more. */
+#define ATTEMPTS_MOST 255
 
 /* Which keys a verb takes, for "unknown key" messages; the actor key and `on`
  * are allowed everywhere. */
@@ -468,12 +470,25 @@ static bool each(struct nova_loader *l, const struct nova_node *n,
   if (which < 0 || !nova__known_keys(l, n, keys))
     return false;
   s->each = (enum nova_each)which;
+  /* There is one actuator at a time, and one value of it. */
+  if (which == NOVA_EACH_ACTUATOR ? l->rounds != 0
+                                  : l->rounds != 1u << NOVA_EACH_ACTUATOR) {
+    nova__complain(l, n,
+                   which == NOVA_EACH_ACTUATOR
+                       ? "each: actuator does not stand in another round"
+                       : "each: value stands in the rounds of an actuator");
+    return false;
+  }
   s->branches = NOVA_NEW(l->arena, struct nova_branch);
   if (steps == NULL || steps->kind != NOVA_NODE_LIST || s->branches == NULL) {
     nova__complain(l, n, "expected steps: and a list");
     return false;
   }
-  return nova__steps(l, steps, script, &s->branches->steps, number, depth + 1);
+  l->rounds |= 1u << which;
+  bool good =
+      nova__steps(l, steps, script, &s->branches->steps, number, depth + 1);
+  l->rounds &= ~(1u << which);
+  return good;
 }
 
 /* after: auth */
@@ -577,7 +592,7 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
       ((c = nova_node_get(n, "how")) == NULL || how(l, c, s)) &&
       ((c = nova_node_get(n, "after")) == NULL || after(l, c, s)) &&
       ((c = nova_node_get(n, "at_most")) == NULL ||
-       number_of(l, c, 1000, &s->at_most)) &&
+       number_of(l, c, ATTEMPTS_MOST, &s->at_most)) &&
       complete(l, n, s);
   return good ? s : NULL;
 }

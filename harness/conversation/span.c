@@ -182,8 +182,12 @@ static bool term(struct cursor *c, struct nova_span *s) {
     }
     return true;
   }
-  if (nova_view_is(w, "least") && c->depth++ < 2)
-    return least(c, s);
+  if (nova_view_is(w, "least") && c->depth < 2) {
+    c->depth++;
+    bool good = least(c, s);
+    c->depth--;
+    return good;
+  }
   s->timer = nova_timer_find(w);
   if (s->timer == NOVA_TIMERS) {
     c->at = first;
