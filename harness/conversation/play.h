@@ -23,6 +23,9 @@
 #define NOVA_PLAY_VISITORS 16
 #define NOVA_PLAY_CONNS    (NOVA_CONNECTIONS + NOVA_PLAY_VISITORS)
 
+/* Pongs of one connection that wait until a line in pieces is out. */
+#define NOVA_PLAY_PONGS 4096
+
 /* Commands whose answers are still told apart, and connections whose times are
  * kept for `attempts`. */
 #define NOVA_PLAY_ORDERS   64
@@ -166,7 +169,7 @@ struct nova_player {
   bool bound_once;   /* a connection was taken by a step */
   struct nova__order order[NOVA_PLAY_ORDERS];
   size_t orders;
-  const struct nova__conn *judging; /* whose message the rules are about */
+  const struct nova__conn *judging; /* whose message is looked at */
   struct nova__beat beat;
   const struct nova_step *refusing; /* NULL: connections are kept */
   const struct nova_actuator *actuator;
@@ -188,6 +191,9 @@ struct nova_player {
   size_t checks, check_cap;
   struct nova__rule_count *rule; /* by the rule's place in the list */
 
+  char span[8][32]; /* what nova__span_text() said last */
+  unsigned span_at;
+  nova_ts noted; /* the present that was noted for the record last */
   bool done, no_memory;
   bool connected_ever, refused_ever;
   nova_ts lost_at, hazard_at;
@@ -201,6 +207,7 @@ struct nova_check *nova__check(struct nova_player *p, const char *requirement,
 /* Ends the conversation: what was not checked yet is |as|. */
 void nova__break(struct nova_player *p, enum nova_verdict as,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Returns the entry's index; that of none where the evidence is full. */
 size_t nova__note(struct nova_player *p, enum nova_entry_kind kind,
                   unsigned connection, const char *bytes, size_t n);
 void nova__name(struct nova_player *p, const struct nova_step *s,
@@ -211,6 +218,8 @@ struct nova_scope nova__scope(struct nova_player *p);
 /* The connection that events call |number|, or NULL. */
 struct nova__conn *nova__conn(struct nova_player *p, unsigned number);
 bool nova__by_harness(const struct nova_player *p, const struct nova_step *s);
+/* Valid until the eighth call from now: an awaited step is looked at again and
+ * again, and says so each time. */
 const char *nova__span_text(struct nova_player *p, nova_ts t);
 
 /* play_do.c: what the harness does. True once the step is over. */
@@ -225,6 +234,8 @@ void nova__close_all(struct nova_player *p);
 void nova__close(struct nova_player *p, struct nova__conn *c, int code);
 void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
                 size_t n, bool hazard);
+/* What repeats on a connection ends with it. */
+void nova__stop_repeats(struct nova_player *p, size_t slot);
 
 /* play_serve.c: what a harness that is the server does besides. */
 /* A connection was opened: where it is kept, NULL where there is no room. */

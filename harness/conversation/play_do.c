@@ -552,8 +552,7 @@ static void ping_all(struct nova_player *p) {
  * -----------------------------------------------------------------
  */
 
-/* What repeats on a connection ends with it. */
-static void stop_repeats(struct nova_player *p, size_t slot) {
+void nova__stop_repeats(struct nova_player *p, size_t slot) {
   for (size_t i = 0; i < p->repeats; i++)
     if (p->repeat[i].step->slot == slot)
       p->repeat[i].next = NOVA_TS_NONE;
@@ -567,7 +566,7 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
       nova__close(p, c, 0);
     nova__drop_inbox(c);
-    stop_repeats(p, s->slot);
+    nova__stop_repeats(p, s->slot);
     c->link = NOVA__LINK_CONNECTING;
     c->refused = false;
     nova__note(p, NOVA_ENTRY_CONNECTING, number, NULL, 0);
@@ -625,7 +624,7 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_SEND: return do_send(p, s);
   case NOVA_VERB_HOOK: return do_hook(p, s);
   case NOVA_VERB_REPEAT: return do_repeat(p, s);
-  case NOVA_VERB_STOP: stop_repeats(p, s->slot); return true;
+  case NOVA_VERB_STOP: nova__stop_repeats(p, s->slot); return true;
   case NOVA_VERB_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_HALF_CLOSE:

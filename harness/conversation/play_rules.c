@@ -193,7 +193,8 @@ static void judge_missing(struct nova_player *p, const struct nova__conn *c) {
     snprintf(expected, sizeof expected, "%s within %s of connecting", r->type,
              nova_duration_print(
                  nova_span_value(r->within, &p->o.profile->timers), span));
-    snprintf(observed, sizeof observed, "nothing came for %s",
+    snprintf(observed, sizeof observed, "%s came for %s",
+             nova_line_pending(&c->line) != 0 ? "no whole message" : "nothing",
              nova_duration_print(took / NOVA_MS * NOVA_MS, span));
     found(p, to, p->transcript.n != 0 ? p->transcript.n - 1 : 0, expected,
           observed);
@@ -209,10 +210,13 @@ void nova__connection_over(struct nova_player *p, struct nova__conn *c) {
       nova_ts_add(t->span[NOVA_TIMER_auth_timeout],
                   nova_timers_tolerance(t, t->span[NOVA_TIMER_auth_timeout]));
   if (c->framing && nova_line_pending(&c->line) != 0) {
-    /* Cut off by the harness, it proves nothing unless it had waited long. */
-    if (c->lost == NOVA_TS_NONE && p->now - c->partial > most)
+    /* Cut off by the harness, it proves nothing unless it had waited long for
+     * the rest; what comes byte by byte may only be too late. */
+    if (c->lost == NOVA_TS_NONE && p->now - c->heard > most)
       nova__judge_unfinished(p, c,
                              p->transcript.n != 0 ? p->transcript.n - 1 : 0);
+    else if (c->lost == NOVA_TS_NONE && !c->met)
+      judge_missing(p, c);
   } else if (!c->met) {
     judge_missing(p, c);
   }

@@ -57,6 +57,9 @@ struct nova__conn *nova__accept(struct nova_player *p, unsigned number,
     nova__close(p, &none, 1);
     return NULL;
   }
+  /* The device has ended it, the harness had not yet. */
+  if (c->link == NOVA__LINK_EOF)
+    nova__close(p, c, 0);
   clear(c);
   c->number = number;
   c->link = NOVA__LINK_OPEN;
@@ -91,6 +94,7 @@ void nova__take_visitor(struct nova_player *p, const struct nova_step *s,
     return;
   if (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF)
     nova__close(p, c, 0);
+  nova__stop_repeats(p, s->slot);
   clear(c);
   *c = *visitor;
   if (c->inbox == NULL)
@@ -197,7 +201,8 @@ void nova__serve_line(struct nova_player *p, struct nova__conn *c,
   if (visitor && p->refusing != NULL && !c->closing)
     turn_away(p, c);
   if (item->kind == NOVA_MSG_PING && !item->bad && c->authenticated &&
-      !p->o.script->no_pongs && !script_answers(p, c))
+      !p->o.script->no_pongs && !script_answers(p, c) &&
+      c->pongs_due < NOVA_PLAY_PONGS)
     c->pongs_due++;
 }
 

@@ -102,10 +102,8 @@ bool nova__by_harness(const struct nova_player *p, const struct nova_step *s) {
 }
 
 const char *nova__span_text(struct nova_player *p, nova_ts t) {
-  char buf[32];
-  const char *copy =
-      nova_arena_printf(&p->arena, "%s", nova_duration_print(t, buf));
-  return copy != NULL ? copy : "";
+  p->span_at = (p->span_at + 1) % 8;
+  return nova_duration_print(t, p->span[p->span_at]);
 }
 
 struct nova_check *nova__check(struct nova_player *p, const char *requirement,
@@ -146,9 +144,10 @@ size_t nova__note(struct nova_player *p, enum nova_entry_kind kind,
                          .step = p->step != NULL ? p->step->number : 0,
                          .size = n,
                          .bytes = {bytes, n}};
+  size_t at = p->transcript.n;
   if (nova_transcript_add(&p->transcript, &e) != 0)
     p->no_memory = true;
-  return p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  return at;
 }
 
 void nova__name(struct nova_player *p, const struct nova_step *s,
@@ -587,9 +586,24 @@ static void exited(struct nova_player *p, const struct nova_event *e) {
   p->exit_code = e->code;
 }
 
+/* An event is told that is older than what was dealt with: the record has to
+ * tell how far that was, or it is judged in another order again. */
+static void note_present(struct nova_player *p) {
+  expire_to(p, p->now);
+  if (p->done || p->noted == p->now)
+    return;
+  p->noted = p->now;
+  size_t at = nova__note(p, NOVA_ENTRY_LAG, 0, NULL, 0);
+  if (at < p->transcript.n)
+    p->transcript.entry[at].since = p->o.timing_error;
+}
+
 void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
   if (e->t != 0)
     expire_to(p, e->t - 1);
+  if (p->o.harness == NOVA_ROLE_SERVER && e->t < p->now &&
+      e->kind != NOVA_EVENT_SENT)
+    note_present(p);
   bool process = e->kind == NOVA_EVENT_JOB && p->o.harness == NOVA_ROLE_SERVER;
   if (process && p->done)
     exited(p, e);
