@@ -8,6 +8,7 @@
 
 #define GUESTS_MOST 64
 #define BYTES_MOST  ((size_t)64 << 10)
+#define EVENTS_MOST ((size_t)8 << 10)
 #define LINE_MOST   ((size_t)16 << 10)
 /* Whoever belongs to nobody is sent away. */
 #define STAY_MOST (30 * NOVA_SEC)
@@ -22,7 +23,7 @@ struct nova__guest {
   struct nova__guest *next;
   struct nova_event came;
   struct heard *heard, **tail;
-  size_t bytes;
+  size_t bytes, events;
   bool paused, gone;
 };
 
@@ -78,6 +79,11 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
   if (g == NULL)
     return false;
   size_t n = e->kind == NOVA_EVENT_BYTES ? e->bytes.n : 0;
+  /* A port was only looked at. */
+  if (e->kind == NOVA_EVENT_EOF && g->bytes == 0) {
+    send_away(r, g);
+    return true;
+  }
   struct heard *h = nova_mem_alloc(r->o.mem, sizeof *h + n);
   if (h == NULL) {
     send_away(r, g);
@@ -91,8 +97,10 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
   *g->tail = h;
   g->tail = &h->next;
   g->bytes += n;
+  g->events++;
   g->gone |= e->kind == NOVA_EVENT_RESET;
-  if (g->bytes > BYTES_MOST && !g->paused && !g->gone) {
+  if ((g->bytes > BYTES_MOST || g->events > EVENTS_MOST) && !g->paused &&
+      !g->gone) {
     g->paused = true;
     r->o.transport->ops->pause(r->o.transport, e->id, true);
   }

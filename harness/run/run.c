@@ -68,6 +68,9 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
   if (alone(r) && alive == 0 && r->profile.devices != 0)
     return "the device never connected";
   unsigned wanted = s->devices == 2 && s->other_preferred ? 1 : s->devices;
+  /* A device under test has one, whether the script looks at it or not. */
+  if (alone(r) && wanted == 0)
+    wanted = 1;
   if (alive < wanted)
     return r->profile.devices < wanted
                ? (wanted == 2 ? "needs a second credential (--device ID:KEY)"
@@ -351,6 +354,8 @@ void nova__drain(struct nova_run *r, struct nova__planned *p) {
     act(r, p, &a);
   if (p->state != NOVA__ACTIVE || !nova_player_done(p->player))
     return;
+  /* How long its process takes to end is no part of the conversation. */
+  p->result.duration = nova__now(r) - p->t0;
   if (alone(r) && nova__device_end(r, p))
     p->state = NOVA__LEAVING;
   else
@@ -361,11 +366,10 @@ void nova__drain(struct nova_run *r, struct nova__planned *p) {
  * ---------------------------------------------------------------------
  */
 
-static void take_result(struct nova_run *r, struct nova__planned *p) {
+static void take_result(struct nova__planned *p) {
   size_t n = 0;
   const struct nova_check *checks = nova_player_checks(p->player, &n);
   struct nova_conversation_result *res = &p->result;
-  res->duration = nova__now(r) - p->t0;
   /* The player outlives the results, which may downgrade its checks. */
   res->check = (struct nova_check *)(uintptr_t)checks;
   res->checks = n;
@@ -480,7 +484,7 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
 }
 
 void nova__conclude(struct nova_run *r, struct nova__planned *p) {
-  take_result(r, p);
+  take_result(p);
   lease(r, p, false);
   r->active--;
   nova_ts hazard = nova_player_hazard_at(p->player);
