@@ -60,6 +60,7 @@ struct job {
   char errors[ERRORS_KEPT];
   size_t errors_n;
   nova_ts begun, ended;
+  nova_ts deadline; /* while others of its group are left, NONE */
   enum job_state state;
   enum job_reason reason;
   int pid, code;
@@ -166,10 +167,14 @@ static void on_alarm(void *owner) {
   case RUNNING: begin_ending(job, TOO_LONG); return;
   case LEFT:
     job->ended = uv_hrtime();
-    if (group_lives(job))
+    if (!group_lives(job)) {
+      set_state(job, DRAINING, PIPES_WAIT);
+      check_end(job);
+    } else if (job->ended >= job->deadline) {
+      begin_ending(job, TOO_LONG);
+    } else {
       set_state(job, LEFT, GROUP_EVERY);
-    else
-      set_state(job, DRAINING, 0);
+    }
     return;
   case ENDING:
     send_signal(job, SIGKILL);
@@ -385,6 +390,7 @@ static void start(struct job *job, const struct nova_job *spec) {
   if (err >= 0)
     close(err);
   if (error == 0) {
+    job->deadline = nova_ts_add(job->begun, spec->timeout);
     set_state(job, RUNNING, spec->timeout);
     return;
   }
