@@ -456,9 +456,9 @@ static void eval_repeat(struct nova_player *p, const struct nova_step *s,
   nova_ts until = p->now < end ? p->now : end;
   /* Silence is judged when one that is only late would have been heard: how
    * late it is tells whether that can be the harness's own lateness. */
-  nova_ts never = nova_ts_add(every, p->o.timing_error > NOVA_PLAY_GRACE
-                                         ? p->o.timing_error
-                                         : NOVA_PLAY_GRACE);
+  nova_ts never =
+      nova_ts_add(every, p->o.timing_error > NOVA_PLAY_GRACE ? p->o.timing_error
+                                                             : NOVA_PLAY_GRACE);
   nova_ts allowed = p->now < end ? never : every;
   if (b->gap == NOVA_TS_NONE && until > b->last && until - b->last > allowed)
     b->gap = until - b->last;

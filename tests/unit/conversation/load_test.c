@@ -130,8 +130,112 @@ static const struct {
     {"requirements:\n- {id: S-3, section: '1', binds: cloud, level: must, "
      "basis: stated, en: a, zh: b, judge: c}\n",
      "x.yaml:2:34: unknown binds \"cloud\"\n"},
+    {HEAD "- device: attempts\n  at_most: 3\n  from: x\n  verifies: D-1\n",
+     "x.yaml:6:3: for how long? expected for: SPAN\n"},
+    {HEAD "- device: attempts\n  for: 5s\n  from: x\n  verifies: D-1\n",
+     "x.yaml:6:3: how many, and since when? expected at_most: and from:\n"},
+    {HEAD "- device: attempts\n  for: 5s\n  at_most: 3\n  verifies: D-1\n",
+     "x.yaml:6:3: how many, and since when? expected at_most: and from:\n"},
+    {HEAD "- device: attempts\n  at_most: 256\n",
+     "x.yaml:7:12: expected a number from 0 to 255\n"},
+    {HEAD "- device: attempts\n  at_most: -1\n",
+     "x.yaml:7:12: expected a number from 0 to 255\n"},
+    {HEAD "- device: attempts\n  on: main\n",
+     "x.yaml:7:7: this is about every connection: no on:\n"},
+    {HEAD "- server: attempts\n",
+     "x.yaml:6:11: the server refuses what the device attempts\n"},
+    {HEAD "- {server: close, as: c}\n- device: attempts\n  at_most: 3\n"
+          "  for: 5s\n  from: c\n",
+     "x.yaml:7:3: which requirement does this check? expected verifies, "
+     "relies_on or observes\n"},
+    {HEAD "- device: refuse\n",
+     "x.yaml:6:11: the server refuses what the device attempts\n"},
+    {HEAD "- server: refuse\n  on: main\n",
+     "x.yaml:7:7: this is about every connection: no on:\n"},
+    {HEAD "- server: refuse\n  after: connect\n",
+     "x.yaml:7:10: expected auth\n"},
+    {HEAD "- server: refuse\n  raw: x\n",
+     "x.yaml:7:3: \"raw\" does not go with this step\n"},
+    {HEAD "- each: sensor\n  steps: []\n",
+     "x.yaml:6:9: unknown each \"sensor\"\n"},
+    {HEAD "- each: actuator\n", "x.yaml:6:3: expected steps: and a list\n"},
+    {HEAD "- each: actuator\n  steps: 3\n",
+     "x.yaml:6:3: expected steps: and a list\n"},
+    {HEAD "- each: actuator\n  steps: []\n",
+     "x.yaml:7:10: expected a list of steps, nested at most 4 deep\n"},
+    {HEAD "- each: actuator\n  on: main\n  steps: [{wait: 1s}]\n",
+     "x.yaml:7:3: unknown key \"on\"\n"},
+    {HEAD "- each: value\n  steps: [{wait: 1s}]\n",
+     "x.yaml:6:3: each: value stands in the rounds of an actuator\n"},
+    {HEAD "- each: actuator\n  steps:\n"
+          "  - {each: actuator, steps: [{wait: 1s}]}\n",
+     "x.yaml:8:5: each: actuator does not stand in another round\n"},
+    {HEAD "- each: actuator\n  steps:\n  - each: value\n    steps:\n"
+          "    - {each: value, steps: [{wait: 1s}]}\n",
+     "x.yaml:10:7: each: value stands in the rounds of an actuator\n"},
+    {HEAD "- device: close\n  missing: D-1\n  verifies: D-1\n",
+     "x.yaml:6:3: missing: goes with verifies: of a send\n"},
+    {HEAD "- device: send\n  message: {type: data}\n  missing: D-1\n",
+     "x.yaml:6:3: missing: goes with verifies: of a send\n"},
+    {HEAD "- device: send\n  message: {type: data}\n  awaits: D-9\n",
+     "x.yaml:8:11: there is no requirement \"D-9\"\n"},
+    {HEAD "- device: send\n  message: {type: data}\n  awaits: S-1\n",
+     "x.yaml:6:3: S-1 does not bind the device\n"},
+    {"conversation: tcp-x\ntitle: a\ntransport: tcp\npongs: never\nsteps: "
+     "[{wait: 1s}]\n",
+     "x.yaml:4:8: expected true or false\n"},
+    {HEAD "- device: send\n  within: $least(2s)\n  message: {a: 1}\n",
+     "x.yaml:7:20: expected $least(SPAN, SPAN), neither nested nor "
+     "multiplied\n"},
+    {HEAD "- device: send\n  message: {a: '$has($x, $y)'}\n", NULL},
+    {HEAD "- device: send\n  message: {a: '$like(3)'}\n", NULL},
+#define RULE "rules:\n- {rule: r, of: device, verifies: D-1, "
+    {RULE "every: connection, type: auth}\n",
+     "x.yaml:2:3: a rule on connections needs which: or within:\n"},
+    {RULE "every: connection, type: auth, which: first, within: 1s}\n",
+     "x.yaml:2:3: a rule on connections needs which: or within:\n"},
+    {RULE "every: connection, type: auth, which: third}\n",
+     "x.yaml:2:78: expected first or again\n"},
+    {RULE "every: connection, type: auth, within: soon}\n",
+     "x.yaml:2:79: expected a span such as 2s, $idle_timeout or 0.6 * "
+     "$idle_timeout\n"},
+    {RULE "every: connection, which: first}\n",
+     "x.yaml:2:3: the key \"type\" is missing\n"},
+    {RULE "every: answer, type: pong}\n",
+     "x.yaml:2:3: only a command_response answers: expected type: "
+     "command_response\n"},
+    {RULE "every: stream, longest: 3}\n",
+     "x.yaml:2:64: longest: goes with every: line and is a number of bytes\n"},
+    {RULE "every: line, longest: 0}\n",
+     "x.yaml:2:62: longest: goes with every: line and is a number of bytes\n"},
+    {RULE "every: line, longest: 12 KB}\n",
+     "x.yaml:2:62: longest: goes with every: line and is a number of bytes\n"},
+    {RULE "every: line, needs: [declares:speed]}\n",
+     "x.yaml:2:61: expected hook:NAME with a hook of the profile, "
+     "declares:actuators or declares:value_keys, not \"declares:speed\"\n"},
+    {RULE "every: line, otherwise: fail}\n",
+     "x.yaml:2:64: expected not_applicable\n"},
+    {RULE "every: message, type: auth}\n",
+     "x.yaml:2:3: a rule on messages needs type: and message: (a map of its "
+     "members)\n"},
     {"a: [1\n", NULL}, /* the parser's own words */
 };
+
+/* The rounds of a sum of spans, at the bounds of what is allowed. */
+Test(load, what_is_just_allowed, .init = setup, .fini = teardown) {
+  cr_expect_eq(
+      load("x.yaml", HEAD
+           "- {server: close, as: c}\n"
+           "- {device: attempts, at_most: 255, for: 5s, from: c, verifies: "
+           "D-1}\n"
+           "- each: actuator\n"
+           "  steps:\n"
+           "  - {each: value, steps: [{wait: 1s}]}\n"
+           "  - {each: value, steps: [{wait: '$least(1s, 2s) + $least(1s, 2s) "
+           "+ $least(1s, 2s)'}]}\n"
+           "- {each: actuator, steps: [{wait: 1s}]}\n"),
+      0, "%s", nova_buf_cstr(&diag.text));
+}
 
 Test(load, scripts_that_must_fail, .init = setup, .fini = teardown) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -6,10 +6,9 @@
   "- {id: " id ", section: '1', binds: device, level: must, basis: stated, "   \
   "en: a, zh: b, judge: c}\n"
 
-static const char requirements[] =
-    "requirements:\n" REQ("PREPARED") REQ("ONE") REQ("TWO") REQ("THREE")
-        REQ("FRAME") REQ("LENGTH") REQ("INTIME") REQ("FIRST") REQ("AGAIN")
-            REQ("FIELDS") REQ("ANSWERS") REQ("IDS");
+static const char requirements[] = "requirements:\n" REQ("PREPARED") REQ("ONE")
+    REQ("TWO") REQ("THREE") REQ("FRAME") REQ("LENGTH") REQ("INTIME")
+        REQ("FIRST") REQ("AGAIN") REQ("FIELDS") REQ("ANSWERS") REQ("IDS");
 
 static const char rules[] =
     "rules:\n"

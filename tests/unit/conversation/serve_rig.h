@@ -35,8 +35,7 @@
   ", device_id: $device.id, timestamp: $unix_time, command: x, params: {}}\n"
 #define AWAIT_ANSWER(name, id)                                                 \
   "- device: send\n"                                                           \
-  "  message: {type: command_response, command_id: $" name                     \
-  ".command_id}\n"                                                             \
+  "  message: {type: command_response, command_id: $" name ".command_id}\n"    \
   "  verifies: " id "\n"
 
 extern struct nova_catalog rig_catalog;

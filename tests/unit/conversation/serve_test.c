@@ -6,7 +6,7 @@
 /* --- pongs
  * -------------------------------------------------------------------- */
 
-#define STAY "- {device: open, for: 20s, verifies: ONE}\n"
+#define STAY     "- {device: open, for: 20s, verifies: ONE}\n"
 #define PONGS(n) rig_sent_count(n, "\"pong\"")
 
 static void come_in(void) {
