@@ -267,6 +267,12 @@ static struct nova_pattern *call(struct source *s, struct nova_view name,
     complain(s, start, "a wrong number of arguments for $", calls[k].name);
     return NULL;
   }
+  /* Nothing else could ever match. */
+  if (strcmp(p->name, "like") == 0 &&
+      (p->child->kind != NOVA_PATTERN_LITERAL || p->child->json.p[0] != '"')) {
+    complain(s, start, "expected a \"string\" as the argument of $", p->name);
+    return NULL;
+  }
   return p;
 }
 
