@@ -189,9 +189,9 @@ static const struct {
      "multiplied\n"},
     {HEAD "- device: send\n  message: {a: '$has($x, $y)'}\n", NULL},
     {HEAD "- device: send\n  message: {a: '$like(3)'}\n",
-     "x.yaml:7:18: expected a \"string\" as the argument of $like\n"},
+     "x.yaml:7:17: expected a \"string\" as the argument of $like\n"},
     {HEAD "- device: send\n  message: {a: '$like($device.id)'}\n",
-     "x.yaml:7:18: expected a \"string\" as the argument of $like\n"},
+     "x.yaml:7:17: expected a \"string\" as the argument of $like\n"},
 #define RULE "rules:\n- {rule: r, of: device, verifies: D-1, "
     {RULE "every: connection, type: auth}\n",
      "x.yaml:2:3: a rule on connections needs which: or within:\n"},
