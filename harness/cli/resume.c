@@ -129,6 +129,17 @@ static void devices(struct diff *d, const struct nova_profile *was,
   }
 }
 
+/* Two lists that are not the same. */
+static void lists(struct diff *d, const char *what, bool was, bool is) {
+  differ(d, what,
+         !was ? "not declared"
+         : is ? "one list"
+              : "declared",
+         !is   ? "not declared"
+         : was ? "another"
+               : "declared");
+}
+
 static void declared(struct diff *d, const struct nova_profile *was,
                      const struct nova_profile *is) {
   static const char *const yes[] = {"not declared", "declared"};
@@ -137,22 +148,19 @@ static void declared(struct diff *d, const struct nova_profile *was,
   for (size_t i = 0; keys && i < was->value_keys_n; i++)
     keys = same(was->value_keys[i], is->value_keys[i]);
   if (!keys)
-    differ(d, "value_keys", was->value_keys != NULL ? "one list" : yes[0],
-           is->value_keys != NULL ? "another" : yes[0]);
+    lists(d, "value_keys", was->value_keys != NULL, is->value_keys != NULL);
   const struct nova_actuator *a = was->actuators, *b = is->actuators;
   while (a != NULL && b != NULL && same(a->name, b->name)) {
     a = a->next;
     b = b->next;
   }
   if (a != NULL || b != NULL)
-    differ(d, "actuators", was->actuators != NULL ? "one list" : yes[0],
-           is->actuators != NULL ? "another" : yes[0]);
+    lists(d, "actuators", was->actuators != NULL, is->actuators != NULL);
   bool transports = was->transports_given == is->transports_given;
   for (size_t i = 0; transports && was->transports_given && i < 3; i++)
     transports = was->transport[i] == is->transport[i];
   if (!transports)
-    differ(d, "transports", was->transports_given ? "one list" : yes[0],
-           is->transports_given ? "another" : yes[0]);
+    lists(d, "transports", was->transports_given, is->transports_given);
   if (was->client_certificates != is->client_certificates)
     differ(d, "client_certificates", yes[was->client_certificates],
            yes[is->client_certificates]);
@@ -282,8 +290,8 @@ static int read_one(struct nova_resume *r, const struct nova_setup *u,
   nova_buf_init(&text, NULL, NOVA_RESULTS_FILE_MAX);
   const char *why = NULL;
   struct nova_read_error error = {""};
-  struct nova_results head;
-  struct nova_conversation_result c;
+  struct nova_results head = {0};
+  struct nova_conversation_result c = {0};
   int err = nova_file_read(path, &text, &why);
   if (err == 0) {
     struct nova_view v = nova_buf_view(&text);
