@@ -29,8 +29,8 @@ static void draw(struct nova_session *s) {
   nova_operator_look(&s->by_hand, s->run, &s->screen, s->planned, now);
   struct nova_live l = {.running = name,
                         .n = n < ACTIVE_MOST ? n : ACTIVE_MOST,
-                        .done = s->ended,
-                        .total = s->planned,
+                        .done = s->ended - s->by_hand.never,
+                        .total = s->planned - s->by_hand.never,
                         .left = left,
                         .wait = s->by_hand.live,
                         .waits = s->by_hand.n};
