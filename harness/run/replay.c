@@ -187,8 +187,12 @@ static struct nova_player *play(const struct nova_mem *mem,
     return NULL;
   }
   drop_actions(p);
+  /* A process that ended behind its conversation is no part of it: one that was
+   * interrupted is not played on up to there. */
   for (size_t i = 0; i < n && !nova_player_done(p); i++)
-    feed(p, list[i].entry);
+    if (list[i].entry->kind != NOVA_ENTRY_EXITED ||
+        list[i].entry->t <= c->duration)
+      feed(p, list[i].entry);
   nova_player_expire(p, c->duration);
   drop_actions(p);
   nova_mem_free(mem, list);
