@@ -106,8 +106,8 @@ static void drain(void) {
       cr_expect_eq(how[a.connection], '-', "%u was ended twice", a.connection);
       how[a.connection] = a.code == 1 ? 'R' : 'F';
       break;
+    case NOVA_ACTION_HALF_CLOSE: break;
     case NOVA_ACTION_CONNECT:
-    case NOVA_ACTION_HALF_CLOSE:
     case NOVA_ACTION_HOOK: cr_assert_fail("a server does not do this");
     }
   }

@@ -1,6 +1,9 @@
 /* Devices that are operated by hand, and connect when they like. */
 #include "unit/run/run_rig.h"
 
+#include "run/replay.h"
+#include "verdict/verdict.h"
+
 #include <stdio.h>
 
 #define AUTH(id)                                                               \
@@ -103,6 +106,40 @@ LOBBY_TEST(an_unknown_id_goes_where_it_was_waited_for_the_longest) {
   rig_pass(NOVA_SEC);
   cr_expect_not(rig_let_in(2));
   rig_to_the_end();
+}
+
+/* A guest is told of when its line is whole, with the time at which it came:
+ * the record tells both, so that it is judged in the same order again. */
+LOBBY_TEST(one_that_is_known_late) {
+  rig_credential("DEV-1", "k");
+  rig_credential("DEV-2", "k");
+  rig_load("x.yaml",
+           "conversation: tcp-a\ntitle: {en: a, zh: b}\ntransport: tcp\n"
+           "steps:\n- device: connect\n"
+           "- {device: send, message: {type: auth, device_id: $device.id}, "
+           "relies_on: R-1}\n"
+           "- {server: close, as: closed}\n"
+           "- {device: attempts, at_most: 0, for: 2s, from: closed, verifies: "
+           "R-3}\n"
+           "- {device: connect, within: 20s}\n"
+           "- {device: send, message: {type: ping}, within: 20s, verifies: "
+           "R-2}\n");
+  const char *why = NULL;
+  cr_assert(rig_start(false, &why));
+  nova_sim_run(rig_sim, NOVA_MS);
+  rig_connect(1, RIG_PORT, AUTH("DEV-1"));
+  rig_pass(NOVA_SEC);
+  rig_connect(2, RIG_PORT, NULL);
+  rig_pass(3 * NOVA_SEC);
+  rig_say(2, AUTH("DEV-1") PING);
+  rig_to_the_end();
+  expect("tcp-a", NOVA_VERDICT_PASS);
+  struct nova_results *r = nova_run_results(rig_run, NULL);
+  struct nova_replay *v = nova_replay_run(NULL, &rig_catalog, r, NULL);
+  cr_assert_not_null(v);
+  cr_expect_eq(r->conversation[0].verdict, NOVA_VERDICT_PASS, "%s",
+               r->conversation[0].reason);
+  nova_replay_free(v);
 }
 
 /* Whoever says nothing is handed over when an auth would have been due. */

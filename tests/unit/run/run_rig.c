@@ -154,8 +154,12 @@ void rig_teardown(void) {
   nova_sim_free(rig_sim);
   nova_catalog_free(&rig_catalog);
   nova_arena_free(&arena);
-  for (size_t i = 0; i < MOST; i++)
+  for (size_t i = 0; i < MOST; i++) {
     free(words[i]);
+    words[i] = NULL;
+    let_in[i] = false;
+  }
+  rig_run = NULL;
 }
 
 bool rig_start(bool spawn, const char **why) {
