@@ -577,7 +577,8 @@ static bool settle_failure(struct nova_player *p, const struct nova_step *s,
     return true;
   }
   if (s->verb == NOVA_VERB_CONNECT && !p->bound_once) {
-    nova__break(p, NOVA_VERDICT_NOT_TESTED, "the device never connected%s",
+    nova__break(p, NOVA_VERDICT_NOT_TESTED, "the device %s%s",
+                p->o.again ? "did not connect again" : "never connected",
                 strstr(a->observed, ": ") != NULL
                     ? strstr(a->observed, ": ")
                     : ", within the time that it had");

@@ -12,7 +12,7 @@
 /* Ports tried from the profile's upwards. */
 #define PORTS_TRIED 2000
 /* A process needs some time to start, however short the timers are. */
-#define PATIENCE_LEAST (5 * NOVA_SEC)
+#define PATIENCE_LEAST (20 * NOVA_SEC)
 
 /* --- before it begins
  * ----------------------------------------------------------

@@ -8,10 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A loss this soon after a hazard may be its doing. */
-#define HAZARD_WINDOW (5 * NOVA_SEC)
-/* Losses this close together have one cause. */
-#define TOGETHER (500 * NOVA_MS)
 /* One that is disturbed is tried again; one whose second try was disturbed too
  * is inconclusive. */
 #define TRIES_MOST 3
@@ -21,6 +17,10 @@
 /* So many conversations in a row that cannot connect: nobody is there. */
 #define UNREACHED_MOST 5
 #define HOOK_OUTPUT    (256u << 10)
+/* Processes of devices are started one by one: sixty that start at once would
+ * keep each other from answering in time. */
+#define BETWEEN_STARTS (50 * NOVA_MS)
+#define AT_ONCE        8
 #define RESULTS_MOST   (64u << 20)
 /* Evidence: of a run, and of one conversation. The last ones of a run whose
  * subject floods us get less, never nothing. */
@@ -44,9 +44,11 @@ static void tell(struct nova_run *r, enum nova_run_news_kind kind,
  * -----------------------------------------------------------------
  */
 
-/* Devices are tested one by one, each by itself. */
-static bool alone(const struct nova_run *r) {
-  return r->profile.subject == NOVA_ROLE_DEVICE;
+static bool met_any(const struct nova_run *r) {
+  bool met = false;
+  for (size_t i = 0; i < r->profile.devices; i++)
+    met |= r->met[i];
+  return met;
 }
 
 /* Why a conversation can never start with this profile; NULL where it can. */
@@ -65,11 +67,12 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
   size_t alive = 0;
   for (size_t i = 0; i < r->profile.devices; i++)
     alive += !r->dead[i] && !r->absent[i];
-  if (alone(r) && alive == 0 && r->profile.devices != 0)
-    return "the device never connected";
+  if (nova__alone(r) && alive == 0 && r->profile.devices != 0)
+    return met_any(r) ? "the device did not connect again"
+                      : "the device never connected";
   unsigned wanted = s->devices == 2 && s->other_preferred ? 1 : s->devices;
   /* A device under test has one, whether the script looks at it or not. */
-  if (alone(r) && wanted == 0)
+  if (nova__alone(r) && wanted == 0)
     wanted = 1;
   if (alive < wanted)
     return r->profile.devices < wanted
@@ -99,9 +102,17 @@ static bool any_active(const struct nova_run *r, bool hazard, bool quiet) {
   return false;
 }
 
+/* From when on a process may be started: a few at once, then one by one. */
+static nova_ts starts_at(const struct nova_run *r) {
+  nova_ts few = (AT_ONCE - 1) * BETWEEN_STARTS;
+  return r->next_start > few ? r->next_start - few : 0;
+}
+
 static bool may_start(struct nova_run *r, struct nova__planned *p) {
   const struct nova_script *s = p->script;
   if (r->o.jobs != 0 && r->active >= r->o.jobs)
+    return false;
+  if (nova__now(r) < starts_at(r))
     return false;
   if (r->profile.max_connections != 0 &&
       r->connections + s->connections > r->profile.max_connections)
@@ -112,12 +123,12 @@ static bool may_start(struct nova_run *r, struct nova__planned *p) {
       if (r->plan[i].state == NOVA__ACTIVE ||
           (r->plan[i].state == NOVA__WAITING && !r->plan[i].script->last))
         return false;
-  if (!alone(r) && p->quiet && any_active(r, true, false))
+  if (!nova__alone(r) && p->quiet && any_active(r, true, false))
     return false;
   /* One at a time, so that a crash is laid at the right door. */
-  if (!alone(r) && s->hazard && any_active(r, true, true))
+  if (!nova__alone(r) && s->hazard && any_active(r, true, true))
     return false;
-  if (s->devices == 0 && !alone(r))
+  if (s->devices == 0 && !nova__alone(r))
     return true;
   size_t first = free_credential(r, SIZE_MAX);
   if (first == SIZE_MAX)
@@ -356,7 +367,7 @@ void nova__drain(struct nova_run *r, struct nova__planned *p) {
     return;
   /* How long its process takes to end is no part of the conversation. */
   p->result.duration = nova__now(r) - p->t0;
-  if (alone(r) && nova__device_end(r, p))
+  if (nova__alone(r) && nova__device_end(r, p))
     p->state = NOVA__LEAVING;
   else
     nova__conclude(r, p);
@@ -376,88 +387,6 @@ static void take_result(struct nova__planned *p) {
   res->transcript = *nova_player_transcript(p->player);
   res->verdict = nova_player_verdict(p->player, &res->reason);
   res->failure = nova__first_failure(checks, n);
-}
-
-static const struct nova_step *step_of(const struct nova_step *s,
-                                       unsigned number) {
-  for (; s != NULL; s = s->next) {
-    if (s->number == number)
-      return s;
-    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next) {
-      const struct nova_step *found = step_of(b->steps, number);
-      if (found != NULL)
-        return found;
-    }
-  }
-  return NULL;
-}
-
-/* Whether a step failed; what a rule found is nobody else's doing. */
-static bool step_failed(const struct nova__planned *p) {
-  for (size_t i = 0; i < p->result.checks; i++)
-    if (p->result.check[i].verdict == NOVA_VERDICT_FAIL &&
-        p->result.check[i].step != 0)
-      return true;
-  return false;
-}
-
-/* Whether its own probe found that the subject did not survive: that is what it
- * was there to find, whoever else was at work. */
-static bool probe_failed(const struct nova__planned *p) {
-  for (size_t i = 0; i < p->result.checks; i++) {
-    const struct nova_check *c = &p->result.check[i];
-    if (c->verdict != NOVA_VERDICT_FAIL || c->step == 0)
-      continue;
-    const struct nova_step *s = step_of(p->script->steps, c->step);
-    if (s != NULL && s->probe)
-      return true;
-  }
-  return false;
-}
-
-/* When the other one sent what may crash a careless subject; NONE for never. */
-static nova_ts hazard_of(const struct nova__planned *o) {
-  if (o->state != NOVA__ACTIVE)
-    return o->hazard_at;
-  nova_ts h = nova_player_hazard_at(o->player);
-  return h != NOVA_TS_NONE ? h + o->t0 : o->hazard_at;
-}
-
-/* Whether what ended this conversation may have been another one's doing: its
- * connection was lost about when the other sent something hard, or it failed
- * while or after another one's probe found the subject dead or deaf. */
-static bool victim(const struct nova_run *r, const struct nova__planned *p) {
-  bool failed = step_failed(p);
-  if (alone(r) || probe_failed(p) || (!failed && p->lost_at == NOVA_TS_NONE))
-    return false;
-  nova_ts end = p->t0 + p->result.duration;
-  for (size_t i = 0; i < r->planned; i++) {
-    const struct nova__planned *o = &r->plan[i];
-    nova_ts hazard = hazard_of(o);
-    if (o == p || hazard == NOVA_TS_NONE || hazard > end + TOGETHER)
-      continue;
-    if (p->lost_at != NOVA_TS_NONE && hazard <= p->lost_at + TOGETHER &&
-        p->lost_at <= hazard + HAZARD_WINDOW)
-      return true;
-    bool judged = o->state == NOVA__ENDED;
-    if (failed && (judged ? probe_failed(o) : end <= hazard + HAZARD_WINDOW))
-      return true;
-  }
-  return false;
-}
-
-/* It cannot be tried again: what it found proves nothing. */
-static void excuse(struct nova_run *r, struct nova__planned *p) {
-  nova__excuse(&r->arena, p->result.check, p->result.checks);
-  p->result.verdict = nova_player_verdict(p->player, &p->result.reason);
-  p->result.failure = nova__first_failure(p->result.check, p->result.checks);
-}
-
-static bool wants_retry(const struct nova__planned *p) {
-  for (size_t i = 0; i < p->result.checks; i++)
-    if (p->result.check[i].retry)
-      return true;
-  return false;
 }
 
 /* Whether it leaves its device deactivated. */
@@ -492,7 +421,7 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
   p->hazard_at = hazard != NOVA_TS_NONE ? hazard + p->t0 : NOVA_TS_NONE;
   p->lost_at = lost != NOVA_TS_NONE ? lost + p->t0 : NOVA_TS_NONE;
   bool unreached = nova_player_unreached(p->player);
-  if (alone(r) && p->device != SIZE_MAX) {
+  if (nova__alone(r) && p->device != SIZE_MAX) {
     /* One that is not there is not waited for again. */
     bool met = nova_player_met(p->player);
     r->met[p->device] |= met;
@@ -504,13 +433,13 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
   p->state = NOVA__ENDED;
   r->replan = true;
   const char *again = NULL;
-  p->disturbed = !p->quiet && victim(r, p);
+  p->disturbed = !p->quiet && nova__victim(r, p);
   bool possible =
       !r->interrupted && r->unreached < UNREACHED_MOST && p->tries < TRIES_MOST;
   if (p->disturbed && possible)
     again = "it may have suffered from a conversation that tests the subject "
             "hard";
-  else if (possible && wants_retry(p))
+  else if (possible && nova__wants_retry(p))
     again = "a bound was missed by less than the run's timing error";
   if (again != NULL) {
     p->state = NOVA__WAITING;
@@ -520,7 +449,7 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
     return;
   }
   if (p->disturbed)
-    excuse(r, p);
+    nova__excuse_all(r, p);
   tell(r, NOVA_RUN_ENDED, p, NULL);
 }
 
@@ -532,7 +461,7 @@ static void give_up(struct nova_run *r, struct nova__planned *p,
   if (p->tries != 0) {
     /* Its last try is its result, as far as that proves anything. */
     if (p->disturbed)
-      excuse(r, p);
+      nova__excuse_all(r, p);
     tell(r, NOVA_RUN_ENDED, p, NULL);
     return;
   }
@@ -567,7 +496,7 @@ static void start_waiting(struct nova_run *r) {
     struct nova__planned *p = &r->plan[i];
     if (p->state != NOVA__WAITING)
       continue;
-    const char *why = alone(r) ? nova__device_exempt(r, p) : NULL;
+    const char *why = nova__alone(r) ? nova__device_exempt(r, p) : NULL;
     if (why != NULL) {
       give_up(r, p, NOVA_VERDICT_NOT_APPLICABLE, why);
       continue;
@@ -582,7 +511,7 @@ static void start_waiting(struct nova_run *r) {
     } else if (may_start(r, p)) {
       start(r, p);
       why = p->player == NULL ? "the harness ran out of memory"
-            : alone(r)        ? nova__device_begin(r, p)
+            : nova__alone(r)  ? nova__device_begin(r, p)
                               : NULL;
       if (why != NULL) {
         lease(r, p, false);
@@ -590,6 +519,10 @@ static void start_waiting(struct nova_run *r) {
         p->tries = 0;
         give_up(r, p, NOVA_VERDICT_INCONCLUSIVE, why);
       } else {
+        if (p->job != 0 && nova__alone(r))
+          r->next_start =
+              (nova__now(r) > r->next_start ? nova__now(r) : r->next_start) +
+              BETWEEN_STARTS;
         nova__drain(r, p);
       }
     }
@@ -620,6 +553,8 @@ static void pump(struct nova_run *r) {
   for (size_t i = 0; waiting && i < r->profile.devices; i++)
     if (r->rests_until[i] != 0)
       next = nova_ts_min(next, r->rests_until[i]);
+  if (waiting && starts_at(r) > nova__now(r))
+    next = nova_ts_min(next, starts_at(r));
   next = nova_ts_min(next, nova__lobby_deadline(r));
   r->pumping = false;
   if (!left) {
@@ -670,7 +605,7 @@ static void on_event(void *user, const struct nova_event *e) {
     return;
   }
   struct nova__planned *p = concerned(r, e, &number);
-  if (p != NULL && e->kind == NOVA_EVENT_JOB && alone(r)) {
+  if (p != NULL && e->kind == NOVA_EVENT_JOB && nova__alone(r)) {
     nova__device_gone(r, p, e);
   } else if (p != NULL && p->state == NOVA__ACTIVE) {
     if (e->kind == NOVA_EVENT_JOB)
@@ -700,6 +635,7 @@ static void on_expire(void *user, nova_ts t) {
     }
   }
   nova__lobby_sort(r);
+  r->replan |= r->next_start != 0 && starts_at(r) <= t;
   for (size_t i = 0; i < r->profile.devices; i++)
     if (r->rests_until[i] != 0 && r->rests_until[i] <= t) {
       r->rests_until[i] = 0;
@@ -760,7 +696,7 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   if (o->profile->devices != 0)
     memcpy(r->profile.device, o->profile->device,
            o->profile->devices * sizeof *r->profile.device);
-  if (alone(r) && nova__device_prepare(r) != 0) {
+  if (nova__alone(r) && nova__device_prepare(r) != 0) {
     nova_run_free(r);
     return NULL;
   }
@@ -819,99 +755,9 @@ void nova_run_interrupt(struct nova_run *r, const char *reason) {
     if (p->state != NOVA__ACTIVE)
       continue;
     nova_player_abort(p->player, reason);
-    if (p->job != 0 && !alone(r))
+    if (p->job != 0 && !nova__alone(r))
       r->o.transport->ops->stop(r->o.transport, p->job);
     nova__drain(r, p);
   }
   pump(r);
-}
-
-static int by_id(const void *a, const void *b) {
-  const struct nova_conversation_result *x = a, *y = b;
-  return strcmp(x->id, y->id);
-}
-
-struct nova_results *nova_run_results(struct nova_run *r,
-                                      const struct nova_expect *expect) {
-  struct nova_results *res = &r->results;
-  *res = (struct nova_results){.arena = &r->arena,
-                               .subject = r->profile.subject,
-                               .name = r->profile.name,
-                               .seed = r->o.seed,
-                               .started_unix_ns = r->started_unix,
-                               .duration = r->ended - r->started,
-                               .interrupted = r->interrupted,
-                               .timing_error = r->worst_error,
-                               .profile = &r->profile};
-  if (res->subject == NOVA_ROLE_SERVER) {
-    res->faults = NOVA_SCORE_SERVER_FAULTS;
-    res->faults_caught = NOVA_SCORE_SERVER_CAUGHT;
-    res->faults_blamed = NOVA_SCORE_SERVER_FALSELY_BLAMED;
-  } else {
-    res->faults = NOVA_SCORE_DEVICE_FAULTS;
-    res->faults_caught = NOVA_SCORE_DEVICE_CAUGHT;
-    res->faults_blamed = NOVA_SCORE_DEVICE_FALSELY_BLAMED;
-  }
-  res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
-                                   r->profile.tcp.port);
-  res->conversation = NOVA_NEW_ARRAY(&r->arena, struct nova_conversation_result,
-                                     r->planned + 1);
-  if (res->conversation == NULL)
-    return NULL;
-  for (size_t i = 0; i < r->planned; i++)
-    res->conversation[res->conversations++] = r->plan[i].result;
-  if (res->conversations != 0)
-    qsort(res->conversation, res->conversations, sizeof *res->conversation,
-          by_id);
-  return nova_verdict_judge(res, r->o.catalog, expect) == 0 ? res : NULL;
-}
-
-size_t nova_run_waits(const struct nova_run *r, bool chinese,
-                      struct nova_run_wait *out, size_t cap) {
-  size_t n = 0;
-  nova_ts t = nova__now(r);
-  for (size_t i = 0; i < r->planned; i++) {
-    const struct nova__planned *p = &r->plan[i];
-    if (p->state != NOVA__ACTIVE)
-      continue;
-    if (n < cap) {
-      nova_ts until;
-      out[n] = (struct nova_run_wait){.script = p->script,
-                                      .device = p->result.device,
-                                      .act = r->by_hand &&
-                                             !nova_player_met(p->player)};
-      nova_player_waits_for(p->player, chinese, out[n].text, sizeof out[n].text,
-                            &until);
-      until = nova_ts_add(until, p->t0);
-      out[n].left = until == NOVA_TS_NONE ? until : until > t ? until - t : 0;
-    }
-    n++;
-  }
-  return n;
-}
-
-size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
-                       size_t cap, nova_ts *left) {
-  size_t n = 0;
-  nova_ts longest = 0, sum = 0;
-  nova_ts t = r->o.transport->ops->now(r->o.transport);
-  for (size_t i = 0; i < r->planned; i++) {
-    const struct nova__planned *p = &r->plan[i];
-    nova_ts rest = 0;
-    if (p->state == NOVA__ACTIVE || p->state == NOVA__LEAVING) {
-      if (n < cap)
-        out[n] = p->script;
-      n++;
-      nova_ts spent = t - p->t0;
-      rest = p->estimate > spent ? p->estimate - spent : 0;
-    } else if (p->state == NOVA__WAITING) {
-      rest = p->estimate;
-    }
-    sum += rest;
-    if (rest > longest)
-      longest = rest;
-  }
-  nova_ts shared = n != 0 ? sum / n : sum;
-  *left = shared > longest ? shared : longest;
-  return n;
 }

@@ -30,6 +30,8 @@ struct nova_run {
   bool replan;  /* something ended since it was last tried to start more */
   bool by_hand; /* a device that connects when it likes */
   bool *met, *absent; /* by credential: it connected once; it never came */
+  nova_ts next_start; /* when a process of a device would be
+                         started if they came at an even pace */
   nova_ts patience;   /* for its first connection */
   uint16_t port;      /* that is listened on; 0: none, or one a conversation */
   struct nova__guest *guest, **guest_tail; /* whose conversation is not known */
@@ -39,6 +41,21 @@ struct nova_run {
 static inline nova_ts nova__now(const struct nova_run *r) {
   return r->o.transport->ops->now(r->o.transport);
 }
+
+/* Devices are tested one by one, each by itself. */
+static inline bool nova__alone(const struct nova_run *r) {
+  return r->profile.subject == NOVA_ROLE_DEVICE;
+}
+
+/* victim.c */
+/* Whether what ended this conversation may have been another one's doing: its
+ * connection was lost about when the other sent something hard, or it failed
+ * while or after another one's probe found the subject dead or deaf. */
+bool nova__victim(const struct nova_run *r, const struct nova__planned *p);
+/* It cannot be tried again: what it found proves nothing. */
+void nova__excuse_all(struct nova_run *r, struct nova__planned *p);
+/* Whether a bound was missed by less than the timing error. */
+bool nova__wants_retry(const struct nova__planned *p);
 
 /* run.c */
 /* Feeds an event of the transport, as the player's connection |number|. */
