@@ -104,7 +104,9 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
     g->paused = true;
     r->o.transport->ops->pause(r->o.transport, e->id, true);
   }
-  nova__lobby_sort(r);
+  /* A line that goes on tells no more of whose it is. */
+  if (n == 0 || g->bytes > LINE_MOST || memchr(e->bytes.p, '\n', n) != NULL)
+    nova__lobby_sort(r);
   return true;
 }
 

@@ -218,6 +218,28 @@ LOBBY_TEST(guests_without_an_end) {
   rig_to_the_end();
 }
 
+/* Byte by byte, by as many as there is room for: looked at when a line ends. */
+LOBBY_TEST(lines_that_trickle) {
+  static const char text[] = AUTH("DEV-2") PING;
+  by_hand(2, 2);
+  for (unsigned i = 1; i <= 60; i++)
+    rig_connect(i, RIG_PORT, NULL);
+  rig_pass(NOVA_MS);
+  for (unsigned k = 0; k < 3000; k++)
+    for (unsigned i = 2; i <= 60; i++)
+      rig_say(i, "x");
+  for (size_t k = 0; k < sizeof text - 1; k++) {
+    char one[2] = {text[k], '\0'};
+    rig_say(1, one);
+    rig_pass(NOVA_MS);
+  }
+  cr_expect(rig_let_in(1));
+  rig_to_the_end();
+  bool passed = rig_result("tcp-a")->verdict == NOVA_VERDICT_PASS ||
+                rig_result("tcp-b")->verdict == NOVA_VERDICT_PASS;
+  cr_expect(passed);
+}
+
 LOBBY_TEST(nobody_comes) {
   by_hand(1, 3);
   rig_to_the_end();
