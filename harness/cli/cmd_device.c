@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "run/command.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,22 @@ static bool startable(const char *program) {
   return false;
 }
 
+/* Whether every placeholder has a value: each process gets a port and a
+ * credential, but no more. */
+static int placeholders(struct nova_setup *u) {
+  struct nova_login someone = {"DEV-000000", "key"};
+  struct nova_profile p = u->profile;
+  p.device = &someone;
+  p.devices = 1;
+  for (char **word = u->spawn; word != NULL && *word != NULL; word++) {
+    const char *why = NULL;
+    if (nova_command_word(&u->arena, &p, *word, &why) == NULL)
+      return why != NULL ? nova_wrong("--spawn: %s", why)
+                         : nova_broken("out of memory");
+  }
+  return 0;
+}
+
 static int check(struct nova_setup *u) {
   struct nova_profile *p = &u->profile;
   if (u->spawn != NULL && u->spawn[0] != NULL && !startable(u->spawn[0]))
@@ -42,7 +59,7 @@ static int check(struct nova_setup *u) {
   if (u->spawn == NULL && p->devices == 0)
     return nova_wrong("which device will connect? give --device ID:KEY, or "
                       "--spawn COMMAND to have devices started");
-  return 0;
+  return placeholders(u);
 }
 
 static int run(struct nova_setup *u) {
