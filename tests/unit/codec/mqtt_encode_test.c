@@ -238,6 +238,9 @@ Test(mqtt_encode, a_wrong_list_is_refused) {
   check_refused(&m, E(SUBSCRIBE_EMPTY));
   m.u.list.raw = bytes_of("0001 'a' 00 0002 'a'");
   check_refused(&m, E(SHORT));
+  m.type = NOVA_MQTT_UNSUBSCRIBE;
+  m.u.list.raw = bytes_of("0001 'a' 0000");
+  check_refused(&m, E(TOPIC_EMPTY));
 }
 
 /* Random packets with random damage: STRICT refuses what the decoder refuses,

@@ -62,6 +62,8 @@ static const struct row rows[] = {
     {"'a/' eda080",     E(SURROGATE), 2,        E(SURROGATE), 2},
     {"'a/' edbfbf",     E(SURROGATE), 2,        E(SURROGATE), 2},
     {"'a/' eda0",       E(UTF8), 2,             E(UTF8), 2},
+    {"'a/' eda0c0",     E(UTF8), 2,             E(UTF8), 2},
+    {"'a/' eda07f",     E(UTF8), 2,             E(UTF8), 2},
     {"'a/' f4908080",   E(UTF8), 2,             E(UTF8), 2},
 };
 
