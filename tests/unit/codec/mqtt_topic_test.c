@@ -64,6 +64,7 @@ static const struct row rows[] = {
     {"'a/' eda0",       E(UTF8), 2,             E(UTF8), 2},
     {"'a/' eda0c0",     E(UTF8), 2,             E(UTF8), 2},
     {"'a/' eda07f",     E(UTF8), 2,             E(UTF8), 2},
+    {"'a/' edc080",     E(UTF8), 2,             E(UTF8), 2},
     {"'a/' f4908080",   E(UTF8), 2,             E(UTF8), 2},
 };
 
