@@ -12,6 +12,7 @@
 /* Ports tried from the profile's upwards. */
 #define PORTS_TRIED 2000
 /* A process needs some time to start, however short the timers are. */
+#define OPERATOR_LEAST (30 * NOVA_SEC)
 #define PATIENCE_LEAST (20 * NOVA_SEC)
 
 /* --- before it begins
@@ -39,6 +40,10 @@ int nova__device_prepare(struct nova_run *r) {
   struct nova_timers *t = &r->profile.timers;
   r->by_hand = r->o.spawn == NULL;
   nova_ts again = t->span[NOVA_TIMER_reconnect_timeout];
+  /* Whoever scales the timers down does not want to wait for ten minutes. */
+  nova_ts *by_hand = &t->span[NOVA_TIMER_operator_timeout];
+  if (!t->set[NOVA_TIMER_operator_timeout] && again < NOVA_TS_NONE / 10)
+    *by_hand = 10 * again > OPERATOR_LEAST ? 10 * again : OPERATOR_LEAST;
   r->patience = r->by_hand               ? t->span[NOVA_TIMER_operator_timeout]
                 : again > PATIENCE_LEAST ? again
                                          : PATIENCE_LEAST;

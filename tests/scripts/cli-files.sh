@@ -86,7 +86,7 @@ for subject in server device; do
 done
 
 # So does what they have as comments.
-sed -E 's/^# (timers:)/\1/; s/^#   ([a-z_]*: )/   \1/; s/^  # (value_keys|actuators|- \{id: DEV-000002)/  \1/' \
+sed -E 's/^# (timers:|devices:)/\1/; s/^#   ([a-z_]*: )/   \1/; s/^#   (- \{id: DEV-00000[12])/   \1/; s/^  # (value_keys|actuators)/  \1/' \
   device.init.yaml >device-all.yaml
 KEY_2=key-two expect 0 check device-all.yaml
 [ "$(grep -vc '^ *#' device-all.yaml)" -ge 26 ] || fail "the device's profile has no comments to take"
