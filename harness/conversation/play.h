@@ -174,7 +174,8 @@ struct nova_player {
   const struct nova_step *refusing; /* NULL: connections are kept */
   const struct nova_actuator *actuator;
   const struct nova_pattern *value;
-  bool exited; /* the subject's process is gone */
+  bool again_wanted; /* what stays open may come out another time */
+  bool exited;       /* the subject's process is gone */
   int exit_code;
   struct nova__sending sending;
   struct nova__repeat repeat[NOVA_PLAY_REPEATS];
@@ -282,6 +283,10 @@ struct nova__await {
   const char *explained; /* FAILED: by this defect, already charged elsewhere */
   char expected[512], observed[512];
 };
+
+/* Whether the harness was so late that a device may have had reason to end its
+ * connection: its timers went on meanwhile. */
+bool nova__harness_late(const struct nova_player *p);
 
 void nova__eval(struct nova_player *p, const struct nova_step *s,
                 struct nova__await *out);

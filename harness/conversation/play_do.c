@@ -231,6 +231,7 @@ static bool late_send(struct nova_player *p, const struct nova_step *s) {
   nova_ts limit = nova_span_value(s->not_after, &p->o.profile->timers);
   if (p->sending.moment.t - start <= limit)
     return false;
+  p->again_wanted = true;
   nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
               "the harness itself was late: step %u was done after %s, %s at "
               "the most",

@@ -189,6 +189,7 @@ static void leave_open(struct nova_player *p, const struct nova_ids *ids,
     c->step = s->number;
     c->line = s->line;
     c->reason = p->broken;
+    c->retry = p->again_wanted;
   }
 }
 
@@ -364,6 +365,11 @@ static bool choose(struct nova_player *p, const struct nova_step *s) {
   /* None can come true any more: charged to the any_of itself. */
   enum nova_verdict v =
       worst.explained != NULL ? NOVA_VERDICT_INCONCLUSIVE : NOVA_VERDICT_FAIL;
+  bool excused = worst.lost && nova__harness_late(p);
+  if (excused) {
+    v = NOVA_VERDICT_INCONCLUSIVE;
+    p->again_wanted = true;
+  }
   if (worst.lost)
     p->lost_at = p->now;
   if (worst.unfinished)
@@ -380,6 +386,7 @@ static bool choose(struct nova_player *p, const struct nova_step *s) {
                                   worst.expected);
     c->presupposes = &s->presupposes;
     c->entry = worst.entry;
+    c->retry = excused;
   }
   nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
               "step %u did not go as expected: %s", s->number, worst.observed);

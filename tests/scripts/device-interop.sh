@@ -20,7 +20,8 @@ subject: device
 declares:
   value_keys: [temperature, humidity, light]
   actuators: {relay1: ["OFF", "ON"], led_brightness: [0, 80]}
-timers: {auth_timeout: 2s, heartbeat: 2s, idle_timeout: 6s, response_timeout: 3s, reconnect_timeout: 10s}
+timers: {auth_timeout: 2s, heartbeat: 2s, idle_timeout: 6s, response_timeout: 3s, reconnect_timeout: 10s,
+         late_tolerance: 2s}
 YAML
 
 # all_pass NAME COMMAND
