@@ -177,10 +177,6 @@ static int server_suite(const struct nova_options *o, uint64_t *seed,
 /* --- the devices
  * ---------------------------------------------------------------- */
 
-static void kill_devices(struct nova_session *s) {
-  nova_loop_detach(nova_loop_transport(s->loop));
-}
-
 /* What --spawn would say: `mock device` with the timers and faults of the demo.
  */
 static char **device_command(struct nova_setup *u, const char *self) {
@@ -256,7 +252,7 @@ static int device_suite(const struct nova_options *o, uint64_t seed,
                              : nova_broken("out of memory");
   }
   if (status == 0) {
-    s.on_signal = kill_devices;
+    s.on_signal = nova_session_kill;
     nova_screen_line(&s.screen,
                      "the suite against the built-in reference device, one "
                      "process for each conversation%s",

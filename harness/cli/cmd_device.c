@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The processes of devices die with us, whatever we die of by a signal. */
-static void kill_devices(struct nova_session *s) {
-  nova_loop_detach(nova_loop_transport(s->loop));
-}
-
 /* Whether the program exists, in the path where it has no slash: to be told
  * before anything is started, not once for each conversation. */
 static bool startable(const char *program) {
@@ -65,7 +60,7 @@ static int check(struct nova_setup *u) {
 static int run(struct nova_setup *u) {
   struct nova_session s;
   int status = nova_session_open(&s, u, "device");
-  s.on_signal = kill_devices;
+  s.on_signal = nova_session_kill;
   if (status == 0 &&
       (u->profile.mqtt.host != NULL || u->profile.mqtts.host != NULL))
     nova_screen_line(&s.screen,

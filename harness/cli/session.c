@@ -314,6 +314,10 @@ int nova_session_play(struct nova_session *s) {
   return nova_verdict_exit(r, u->o->opt[NOVA_OPT_ALLOW_INCOMPLETE].n != 0);
 }
 
+void nova_session_kill(struct nova_session *s) {
+  nova_loop_detach(nova_loop_transport(s->loop));
+}
+
 void nova_session_free(struct nova_session *s) {
   nova_screen_clear(&s->screen);
   nova_run_free(s->run);

@@ -43,6 +43,10 @@ int nova_session_open(struct nova_session *s, struct nova_setup *setup,
  * Returns the exit status of the program. */
 int nova_session_play(struct nova_session *s);
 
+/* For on_signal: kills at once what the run has started (processes of devices,
+ * hooks), which is to die with us whatever we die of by a signal. */
+void nova_session_kill(struct nova_session *s);
+
 /* Ends and frees everything but the setup. */
 void nova_session_free(struct nova_session *s);
 

@@ -285,8 +285,8 @@ void nova_catalog_check_coverage(const struct nova_catalog *c,
  * -------------------------------------------------------------
  */
 
-static const char *word_of(struct nova_loader *l, const struct nova_node *map,
-                           const char *key) {
+const char *nova__word(struct nova_loader *l, const struct nova_node *map,
+                       const char *key) {
   const struct nova_node *n = nova_node_get(map, key);
   if (n == NULL) {
     nova__complain(l, map, "the key \"%s\" is missing", key);
@@ -297,7 +297,7 @@ static const char *word_of(struct nova_loader *l, const struct nova_node *map,
 
 int nova__pick(struct nova_loader *l, const struct nova_node *map,
                const char *key, const char *const *names, size_t n) {
-  const char *w = word_of(l, map, key);
+  const char *w = nova__word(l, map, key);
   if (w == NULL)
     return -1;
   for (size_t i = 0; i < n; i++)
@@ -331,12 +331,12 @@ int nova__load_requirements(struct nova_loader *l,
     r->file = l->file;
     r->line = n->line;
     bool good = nova__known_keys(l, n, known);
-    r->id = word_of(l, n, "id");
-    r->section = word_of(l, n, "section");
-    r->basis = word_of(l, n, "basis");
-    r->judge = word_of(l, n, "judge");
-    r->text.en = word_of(l, n, "en");
-    r->text.zh = word_of(l, n, "zh");
+    r->id = nova__word(l, n, "id");
+    r->section = nova__word(l, n, "section");
+    r->basis = nova__word(l, n, "basis");
+    r->judge = nova__word(l, n, "judge");
+    r->text.en = nova__word(l, n, "en");
+    r->text.zh = nova__word(l, n, "zh");
     int binds = nova__pick(l, n, "binds", nova_role_names, 2);
     int level = nova__pick(l, n, "level", nova_level_names, 3);
     const struct nova_node *needs = nova_node_get(n, "needs");

@@ -35,6 +35,9 @@ bool nova__text(struct nova_loader *l, const struct nova_node *n,
 bool nova__ids(struct nova_loader *l, const struct nova_node *n,
                struct nova_ids *out);
 bool nova__flag(struct nova_loader *l, const struct nova_node *n, bool *out);
+/* The scalar of a member that has to be there, or NULL with a message. */
+const char *nova__word(struct nova_loader *l, const struct nova_node *map,
+                       const char *key);
 /* The place of a word among |names|, or -1 with a message. */
 int nova__pick(struct nova_loader *l, const struct nova_node *map,
                const char *key, const char *const *names, size_t n);

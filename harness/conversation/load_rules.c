@@ -5,23 +5,13 @@
 
 #include <stdlib.h>
 
-static const char *word_of(struct nova_loader *l, const struct nova_node *map,
-                           const char *key) {
-  const struct nova_node *n = nova_node_get(map, key);
-  if (n == NULL) {
-    nova__complain(l, map, "the key \"%s\" is missing", key);
-    return NULL;
-  }
-  return nova__scalar(l, n, "a word");
-}
-
 /* What a rule on messages and on connections has besides. */
 static bool about_messages(struct nova_loader *l, const struct nova_node *n,
                            struct nova_rule *r) {
   const struct nova_node *m = nova_node_get(n, "message");
   const struct nova_node *which = nova_node_get(n, "which");
   const struct nova_node *within = nova_node_get(n, "within");
-  r->type = word_of(l, n, "type");
+  r->type = nova__word(l, n, "type");
   if (r->type == NULL)
     return false;
   if (r->every == NOVA_RULE_MESSAGE) {
@@ -91,7 +81,7 @@ static struct nova_rule *rule(struct nova_loader *l,
   r->line = n->line;
   r->column = n->column;
   bool good = nova__known_keys(l, n, known);
-  r->id = word_of(l, n, "rule");
+  r->id = nova__word(l, n, "rule");
   int of = nova__pick(l, n, "of", nova_role_names, 2);
   int kind = nova__pick(l, n, "every", every, 5);
   const struct {

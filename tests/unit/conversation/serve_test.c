@@ -339,3 +339,69 @@ SERVE_TEST(missing, passes_where_a_wrong_one_came) {
   VERDICT("ONE", "pass");
   VERDICT("TWO", "fail");
 }
+
+/* --- a harness that is late
+ * --------------------------------------------------- */
+
+/* A quarter of the shortest timer that a device runs itself: auth, 10 s. */
+#define LATE (2500 * NOVA_MS)
+
+static void ends_while(nova_ts error, const char *steps) {
+  char all[1024];
+  snprintf(all, sizeof all, "%s%s", LET_IN, steps);
+  rig_error = error;
+  rig_begin(all);
+  come_in();
+  rig_closes(NOVA_SEC, 1);
+  rig_end();
+}
+
+static void excused_only_when_late(const char *steps) {
+  ends_while(0, steps);
+  VERDICT("ONE", "fail");
+  ends_while(LATE, steps);
+  VERDICT("ONE", "fail");
+  ends_while(LATE + NOVA_MS, steps);
+  VERDICT("ONE", "inconclusive");
+  cr_expect(rig_check("ONE", NOVA_VERDICT_INCONCLUSIVE)->retry);
+}
+
+SERVE_TEST(lateness, excuses_a_device_that_ends) {
+  excused_only_when_late(STAY);
+}
+
+SERVE_TEST(lateness, excuses_it_where_there_was_a_choice) {
+  excused_only_when_late(
+      "- any_of:\n"
+      "  - [{device: send, message: {type: ping}, verifies: ONE}]\n"
+      "  - [{device: send, message: {type: status}, verifies: ONE}]\n"
+      "  verifies: ONE\n");
+}
+
+SERVE_TEST(lateness, is_no_excuse_for_what_never_comes) {
+  rig_error = LATE + NOVA_MS;
+  rig_begin(LET_IN
+            "- {device: send, message: {type: status}, verifies: ONE}\n");
+  come_in();
+  rig_end();
+  VERDICT("ONE", "fail");
+}
+
+SERVE_TEST(lateness, of_what_the_harness_sends_is_tried_again) {
+  for (int late = 0; late < 2; late++) {
+    rig_begin(LET_IN "- {wait: 500ms}\n"
+                     "- {server: send, message: {type: pong}, not_after: 1s}\n"
+                     "- {device: send, message: {type: status}, verifies: ONE}"
+                     "\n");
+    come_in();
+    rig_holds = true;
+    rig_until(600 * NOVA_MS);
+    rig_out(1500 * NOVA_MS + (nova_ts)late * NOVA_MS);
+    rig_says(3 * NOVA_SEC, 1, "{\"type\":\"status\"}\n");
+    rig_holds = false;
+    rig_end();
+    VERDICT("ONE", late != 0 ? "inconclusive" : "pass");
+    if (late != 0)
+      cr_expect(rig_check("ONE", NOVA_VERDICT_INCONCLUSIVE)->retry);
+  }
+}

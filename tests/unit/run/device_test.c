@@ -338,3 +338,45 @@ DEVICE_TEST(a_device_without_tcp) {
   cr_expect(nova_run_over(rig_run));
   cr_expect_eq(rig_result("tcp-a")->verdict, NOVA_VERDICT_NOT_APPLICABLE);
 }
+
+/* --- how long, and how many
+ * ----------------------------------------------------- */
+
+DEVICE_TEST(a_few_at_a_time) {
+  begin(20);
+  cr_expect_eq(rig_jobs, 8);
+  rig_pass(49 * NOVA_MS);
+  cr_expect_eq(rig_jobs, 9);
+  rig_pass(500 * NOVA_MS);
+  cr_expect_eq(rig_jobs, 19);
+  rig_pass(50 * NOVA_MS);
+  cr_expect_eq(rig_jobs, 20);
+}
+
+static nova_ts nobody_comes(const char *profile) {
+  rig_setup();
+  rig_profile_read(profile);
+  rig_credential("DEV-000001", "k1");
+  conversations(1);
+  const char *why = NULL;
+  cr_assert(rig_start(false, &why), "%s", why);
+  rig_to_the_end();
+  nova_ts took = rig_result("tcp-a")->duration;
+  rig_teardown();
+  return took / NOVA_SEC;
+}
+
+Test(device, the_operators_time_scales_with_the_devices) {
+  static const char head[] = "novaprobe: 1\nsubject: device\n";
+  cr_expect_eq(nobody_comes(head), 600);
+  cr_expect_eq(nobody_comes("novaprobe: 1\nsubject: device\n"
+                            "timers: {reconnect_timeout: 5s}\n"),
+               50);
+  cr_expect_eq(nobody_comes("novaprobe: 1\nsubject: device\n"
+                            "timers: {reconnect_timeout: 1s}\n"),
+               30);
+  cr_expect_eq(nobody_comes("novaprobe: 1\nsubject: device\n"
+                            "timers: {reconnect_timeout: 1s, "
+                            "operator_timeout: 7s}\n"),
+               7);
+}
