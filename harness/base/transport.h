@@ -5,6 +5,7 @@
 #define NOVA_BASE_TRANSPORT_H
 
 #include "base/time.h"
+#include "base/tls.h"
 #include "base/view.h"
 
 #include <stdbool.h>
@@ -21,6 +22,11 @@ enum nova_event_kind {
   NOVA_EVENT_EOF,       /* the other end closed its sending side (FIN) */
   NOVA_EVENT_RESET,     /* the connection is gone (RST or another error) */
   NOVA_EVENT_JOB,       /* a job ended: |code| is its exit status */
+  NOVA_EVENT_SECURED,   /* secure(): the handshake is over and good; |bytes| is
+                           a JSON object about it (base/tls.h) */
+  NOVA_EVENT_INSECURE,  /* secure(): it failed; |bytes| likewise. What the other
+                           end does next (EOF, RESET) is still told, and the
+                           caller closes */
 };
 
 /* Codes of REFUSED and of a JOB that did not end by itself. */
@@ -131,6 +137,20 @@ struct nova_transport_ops {
   /* Stops listening; connections that were accepted stay. Unknown ids are
    * ignored. Listeners that nobody stops last as long as the transport. */
   void (*unlisten)(struct nova_transport *t, uint64_t listener);
+
+  /* Begins TLS on a connection that is open, before a byte was sent or
+   * received: right from inside CONNECTED or ACCEPTED. Ends in SECURED or
+   * INSECURE, or in EOF or RESET where the other end went away without a word
+   * of TLS. From then on send() and BYTES are what is inside of TLS; before
+   * SECURED send() returns NOVA_ERR_STATE. EOF is the other end's close_notify
+   * or FIN, whichever comes first.
+   * |how|: copied as far as it is needed.
+   * Returns 0, NOVA_ERR_STATE (no such connection, bytes were exchanged, or a
+   * transport without TLS: net/tls.h adds it), NOVA_ERR_ARGUMENT (a certificate
+   * or key that cannot be read, versions that the library does not have) or
+   * NOVA_ERR_NO_MEMORY. NULL where a transport has no TLS. */
+  int (*secure)(struct nova_transport *t, uint64_t id,
+                const struct nova_tls *how);
 };
 
 struct nova_transport {

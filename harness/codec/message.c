@@ -20,8 +20,6 @@ struct fields_none {
     char type;
 #define NOVA_FIELD(KIND, name, field, type, presence, section) char field;
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
 };
 
 /* The structures of message.h as the table would write them. */
@@ -34,8 +32,6 @@ struct layout_none {
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
   NOVA_C_##type field;
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
 };
 
 /* They agree: same members, same types, same places, and none besides. */
@@ -52,8 +48,6 @@ struct layout_none {
                               NOVA_C_##type : 1, default : 0),                 \
                  "message.def and nova_msg_" #name "." #field " differ");
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
 
 #define REQUIRED true
 #define OPTIONAL false
@@ -67,8 +61,6 @@ static const struct nova_msg_info infos[NOVA_MSG_KINDS] = {
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
         {#field, NOVA_FIELD_##type, presence, section},
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
     }},
 };
 
@@ -81,8 +73,6 @@ const struct nova__msg_row nova__msg_rows[NOVA_MSG_KINDS][NOVA_MSG_FIELDS] = {
          presence,                                                              \
          offsetof(struct nova_msg_##name, field)},
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
     },
 };
 /* clang-format on */
@@ -100,8 +90,6 @@ enum nova_msg_kind nova_msg_kind_of(struct nova_view type) {
     return NOVA_MSG_##KIND;
 #define NOVA_FIELD(KIND, name, field, type, presence, section)
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
   return NOVA_MSG_UNKNOWN;
 }
 

@@ -22,8 +22,6 @@ enum nova_msg_kind {
 #define NOVA_MSG(KIND, name, sender, section) NOVA_MSG_##KIND,
 #define NOVA_FIELD(KIND, name, field, type, presence, section)
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
   NOVA_MSG_KINDS
 };
 
@@ -122,8 +120,6 @@ struct nova_msg {
 #define NOVA_MSG(KIND, name, sender, section) struct nova_msg_##name name;
 #define NOVA_FIELD(KIND, name, field, type, presence, section)
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
   } u;
   struct nova_json_value whole; /* NONE where the JSON is bad */
   struct nova_json_value type;  /* the member "type", NONE where absent */
@@ -141,8 +137,6 @@ enum nova__row {
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
   NOVA__ROW_##KIND##_##field,
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
   NOVA__ROWS
 };
 

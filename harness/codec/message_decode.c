@@ -11,8 +11,6 @@ enum {
 #define NOVA_MSG(KIND, name, sender, section)
 #define NOVA_FIELD(KIND, name, field, type, presence, section) +1
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
 };
 _Static_assert(ROWS <= NOVA__JSON_WANTED, "NOVA__JSON_WANTED is too small");
 
@@ -22,8 +20,6 @@ static const uint64_t lengths = UINT64_C(1) << 4
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
   | UINT64_C(1) << (sizeof #field - 1)
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
     ;
 
 static inline bool key_is(const char *key, size_t key_n, bool escaped,
@@ -42,8 +38,6 @@ static bool wanted(const char *key, size_t n, bool escaped) {
 #define NOVA_FIELD(KIND, name, field, type, presence, section)                 \
   | UINT32_C(1) << (#field[0] & 31)
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
       ;
   if (!escaped && (n > 63 || (lengths >> n & 1) == 0 ||
                    (letters >> (key[0] & 31) & 1) == 0))
@@ -53,8 +47,6 @@ static bool wanted(const char *key, size_t n, bool escaped) {
   if (key_is(key, n, escaped, #field, sizeof #field - 1))                      \
     return true;
 #include "codec/message.def"
-#undef NOVA_MSG
-#undef NOVA_FIELD
   return key_is(key, n, escaped, "type", 4);
 }
 

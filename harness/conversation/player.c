@@ -673,6 +673,8 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     nova__sent(p, c, e);
     advance(p);
     return;
+  case NOVA_EVENT_SECURED:
+  case NOVA_EVENT_INSECURE:
   case NOVA_EVENT_JOB: return;
   }
   bool live = c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF ||

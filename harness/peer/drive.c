@@ -181,6 +181,8 @@ static void on_event(struct nova_drive *v, const struct nova_event *e) {
     nova_device_reset(v->device, e->t);
     return;
   case NOVA_EVENT_ACCEPTED:
+  case NOVA_EVENT_SECURED:
+  case NOVA_EVENT_INSECURE:
   case NOVA_EVENT_JOB: return;
   }
 }

@@ -43,6 +43,8 @@ static void on_event(void *user, const struct nova_event *e) {
     return;
   case NOVA_EVENT_ACCEPTED:
   case NOVA_EVENT_SENT:
+  case NOVA_EVENT_SECURED:
+  case NOVA_EVENT_INSECURE:
   case NOVA_EVENT_JOB: return;
   }
 }
