@@ -52,9 +52,10 @@ struct nova_tls {
                             means that no certificate is asked for */
   struct nova_view name; /* client: the name or address that the server's
                             certificate has to carry, also sent as SNI where
-                            it is a name */
+                            it is a name; empty: not compared */
   bool anyone;   /* client: a server that does not verify is SECURED all the
                     same, as "unverified" */
+  bool any_time; /* the time of the other end's certificate does not count */
   bool required; /* server with |ca|: a client without a certificate that
                     verifies is refused */
 };
