@@ -36,6 +36,10 @@ static inline bool nova_fault_is_variant(const struct nova_fault_info *f) {
 /* The row of a fault, static; NULL for a number that is none. */
 const struct nova_fault_info *nova_fault_info(enum nova_fault f);
 
+/* Whether it is one of MQTT or TLS; the others are of the TCP protocol. A peer
+ * that speaks the one protocol does not know the faults of the other. */
+bool nova_fault_is_mqtt(enum nova_fault f);
+
 /* The fault called |name|, NOVA_FAULTS where there is none. */
 enum nova_fault nova_fault_find(struct nova_view name);
 
