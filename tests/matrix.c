@@ -275,6 +275,11 @@ static enum nova_side side_of(unsigned f) {
   return nova_fault_info((enum nova_fault)f)->side;
 }
 
+/* Whether it is one that these runs can see: they speak TCP. */
+static bool is_played(unsigned f) {
+  return !nova_fault_is_mqtt((enum nova_fault)f);
+}
+
 /* Two processes share the faults: the machine that this runs on has two cores.
  */
 static struct outcome *all_faults(double *seconds) {
@@ -290,8 +295,9 @@ static struct outcome *all_faults(double *seconds) {
   for (unsigned half = 0; half < 2; half++)
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
-        all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
-                               : one_fault((enum nova_fault)f, false);
+        if (is_played(f))
+          all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
+                                 : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
   while (wait(NULL) > 0) {
@@ -311,7 +317,7 @@ struct sum {
 static struct sum add_up(const struct outcome *all, enum nova_side side) {
   struct sum n = {0};
   for (unsigned f = 0; f < NOVA_FAULTS; f++) {
-    if (side_of(f) != side)
+    if (side_of(f) != side || !is_played(f))
       continue;
     n.done += all[f].done;
     if (is_variant(f)) {
@@ -350,7 +356,7 @@ static void page_variants(FILE *f, const struct outcome *all,
           "| --- | --- | --- |\n",
           n->variants, n->accused, n->open);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && is_variant(i)) {
+    if (side_of(i) == side && is_variant(i) && is_played(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -365,7 +371,7 @@ static void page_side(FILE *f, const struct outcome *all, const struct sum *n,
           side == NOVA_SIDE_SERVER ? "The server" : "The device", n->faults,
           n->caught, n->blamed);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && !is_variant(i)) {
+    if (side_of(i) == side && !is_variant(i) && is_played(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -504,7 +510,7 @@ static int one_seed(uint64_t seed) {
 static int one_network(uint64_t seed) {
   int bad = 0;
   for (unsigned f = 0; f < NOVA_FAULTS; f++)
-    if (is_variant(f)) {
+    if (is_variant(f) && is_played(f)) {
       struct outcome o = variant((enum nova_fault)f, seed, false);
       bad += o.blamed || o.missing;
     }

@@ -121,7 +121,8 @@ Test(replay, a_rough_network) {
 static void faults(bool by_hand, unsigned part, unsigned parts) {
   for (unsigned f = 0; f < NOVA_FAULTS; f++) {
     const struct nova_fault_info *i = nova_fault_info((enum nova_fault)f);
-    if (i->side != NOVA_SIDE_DEVICE || f % parts != part)
+    if (i->side != NOVA_SIDE_DEVICE || f % parts != part ||
+        nova_fault_is_mqtt((enum nova_fault)f))
       continue;
     struct simrun_options o = {.catalog = simrun_catalog(),
                                .device = true,
