@@ -26,9 +26,9 @@ enum nova_channel {
  * An empty id, or one with a slash, is NONE. */
 enum nova_channel nova_topic_read(struct nova_view topic, struct nova_view *id);
 
-/* Writes a topic, NUL-terminated. |cap|: NOVA_TOPIC_MAX is always enough for an
- * id of up to 255 bytes. Returns its length, 0 where it does not fit or the
- * channel is NONE. */
+/* Writes a topic, NUL-terminated. |id|: taken as it is. |cap|: NOVA_TOPIC_MAX
+ * is always enough for an id of up to 255 bytes. Returns its length, 0 where it
+ * does not fit or the channel is NONE. */
 size_t nova_topic_write(enum nova_channel channel, struct nova_view id,
                         char *out, size_t cap);
 
@@ -93,9 +93,14 @@ struct nova_payload {
 };
 
 /* Decodes a payload as |kind|, strictly, without allocation. Every defect is
- * listed (NOVA_ERR_JSON_*, NOVA_ERR_MSG_*); further members are allowed.
- * |j|: the scanner. |out|: always set; valid as long as the bytes stand.
- * Returns 0 or the code of the first defect. */
+ * listed; further members are allowed.
+ * |j|: the scanner. |kind|: UNKNOWN has no fields: it only has to be an object.
+ * |out|: always set; valid as long as the bytes stand.
+ * Returns 0 or the code of the first defect: NOVA_ERR_JSON_* (an empty payload
+ * is JSON_EMPTY), NOVA_ERR_LIMIT (longer than the scanner takes),
+ * NOVA_ERR_MSG_NOT_OBJECT, MSG_FIELD_MISSING, MSG_FIELD_TYPE, MSG_FIELD_RANGE
+ * (a time below 0 or over 2^53; OFFLINE or ZERO that is another string or
+ * another whole number). */
 int nova_payload_decode(struct nova_json *j, enum nova_payload_kind kind,
                         struct nova_view payload, struct nova_payload *out);
 
