@@ -1,10 +1,11 @@
 /* What base/transport.h promises, checked on the simulated network in each of
  * its ways to cut, and on the real one. */
+#include "unit/net/tls_world.h"
 #include "unit/net/world.h"
 
 #include <stdlib.h>
 
-/* A test that runs on both networks. */
+/* A test that runs on both networks, in the clear and under TLS. */
 #define ON_BOTH(name)                                                          \
   static void name(struct world *w);                                           \
   Test(simulated, name) {                                                      \
@@ -12,6 +13,12 @@
   }                                                                            \
   Test(real, name) {                                                           \
     on_loop(name);                                                             \
+  }                                                                            \
+  Test(secured_simulated, name) {                                              \
+    on_secured_sim(name);                                                      \
+  }                                                                            \
+  Test(secured_real, name) {                                                   \
+    on_secured_loop(name);                                                     \
   }                                                                            \
   static void name(struct world *w)
 
@@ -27,6 +34,27 @@ static void on_sim(void (*test)(struct world *w)) {
       test(&w);
       world_free(&w);
     }
+}
+
+/* Under TLS a connection is as it is without. */
+static void on_secured_sim(void (*test)(struct world *w)) {
+  for (int cut = NOVA_SIM_WHOLE; cut <= NOVA_SIM_MIXED; cut += NOVA_SIM_MIXED) {
+    struct nova_sim_options options = {.seed = 5,
+                                       .latency_min = NOVA_MS,
+                                       .latency_max = 2 * NOVA_MS,
+                                       .cut = (enum nova_sim_cut)cut};
+    struct tls_world w;
+    tls_world_open_sim(&w, &options);
+    test(&w.w);
+    tls_world_free(&w);
+  }
+}
+
+static void on_secured_loop(void (*test)(struct world *w)) {
+  struct tls_world w;
+  tls_world_open_loop(&w);
+  test(&w.w);
+  tls_world_free(&w);
 }
 
 static void on_loop(void (*test)(struct world *w)) {

@@ -11,6 +11,8 @@ static void see(void *user, const struct nova_event *e) {
   struct world *w = p->world;
   cr_assert(!w->inside, "an event came from inside a call");
   cr_assert(e->since <= e->t, "the event ended before it began");
+  if (w->filter != NULL && (e = w->filter(p, e)) == NULL)
+    return;
   if (p->n == p->cap) {
     p->cap = p->cap == 0 ? 64 : p->cap * 2;
     p->seen = realloc(p->seen, p->cap * sizeof *p->seen);

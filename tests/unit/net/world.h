@@ -41,6 +41,9 @@ struct world {
   nova_ts last; /* the latest time that was reported */
   void *net;
   bool (*done)(struct world *w); /* ends world_run() early; may be NULL */
+  /* What a party sees of an event, NULL: nothing. May be NULL: all of it. */
+  const struct nova_event *(*filter)(struct party *p,
+                                     const struct nova_event *e);
   /* The kind of network. */
   void (*run)(struct world *w, nova_ts span);
   void (*stop)(struct world *w);
