@@ -76,19 +76,22 @@ struct nova_broker_owner {
 struct nova_broker_options {
   const struct nova_mem *mem; /* NULL: the C library's */
   struct nova_broker_owner owner;
-  size_t packet_limit;     /* remaining length; default NOVA_MQTT_LIMIT */
-  nova_ts connect_timeout; /* from accept to CONNECT; default 10 s */
-  bool no_keep_alive;      /* silent clients stay */
-  size_t max_connections;  /* default 100000 */
-  size_t max_sessions;     /* that are kept without a connection; the
-                              oldest goes first; default 10000 */
-  size_t queued_most;      /* messages that wait for one session; a further
-                              one of QoS 0 is dropped, of QoS 1 or 2 the
-                              oldest is; default 1000 */
-  size_t inflight_most;    /* QoS 1 and 2 messages that wait for their
-                              acknowledgement; default 100 */
-  size_t unsent_limit;     /* default 1 MiB */
-  size_t retained_most;    /* topics with a retained message; default 10000 */
+  size_t packet_limit;       /* remaining length; default NOVA_MQTT_LIMIT */
+  nova_ts connect_timeout;   /* from accept to CONNECT; default 10 s */
+  bool no_keep_alive;        /* silent clients stay */
+  size_t max_connections;    /* default 100000 */
+  size_t max_sessions;       /* that are kept without a connection; the
+                                oldest goes first; default 10000 */
+  size_t queued_most;        /* messages that wait for one session; a further
+                                one of QoS 0 is dropped, of QoS 1 or 2 the
+                                oldest is; default 1000 */
+  size_t inflight_most;      /* QoS 1 and 2 messages that wait for their
+                                acknowledgement; default 100 */
+  size_t unsent_limit;       /* default 1 MiB */
+  size_t retained_most;      /* topics with a retained message; the oldest goes
+                                first; default 10000 */
+  size_t subscriptions_most; /* of one session; a further one gets 0x80; default
+                                1000 */
 };
 
 /* NULL without memory or where an option is out of its range. */
