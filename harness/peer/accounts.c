@@ -62,7 +62,7 @@ static char lower(char ch) {
   return ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch;
 }
 
-static bool same_but_case(struct nova_view a, struct nova_view b) {
+bool nova__same_but_case(struct nova_view a, struct nova_view b) {
   if (a.n != b.n)
     return false;
   for (size_t i = 0; i < a.n; i++)
@@ -71,14 +71,20 @@ static bool same_but_case(struct nova_view a, struct nova_view b) {
   return true;
 }
 
-struct nova__account *nova__account_find(struct nova_server *s,
-                                         struct nova_view id) {
+struct nova__account *nova__account_exact(const struct nova_server *s,
+                                          struct nova_view id) {
   struct nova__account *a = s->buckets[bucket_of(s, id)];
   while (a != NULL && !nova_view_eq(a->id, id))
     a = a->bucket_next;
+  return a;
+}
+
+struct nova__account *nova__account_find(struct nova_server *s,
+                                         struct nova_view id) {
+  struct nova__account *a = nova__account_exact(s, id);
   if (a == NULL && NOVA__HAS(s, ID_CASE)) {
     a = s->accounts;
-    while (a != NULL && !same_but_case(a->id, id))
+    while (a != NULL && !nova__same_but_case(a->id, id))
       a = a->next;
   }
   return a;
@@ -98,7 +104,7 @@ static bool key_equals(const struct nova_server *s, struct nova_view stored,
     sent.n = stored.n;
   if (NOVA__HAS(s, KEY_LAST_IGNORED) && sent.n == stored.n && sent.n > 0)
     stored.n = sent.n = sent.n - 1;
-  return NOVA__HAS(s, KEY_CASE) ? same_but_case(stored, sent)
+  return NOVA__HAS(s, KEY_CASE) ? nova__same_but_case(stored, sent)
                                 : nova_view_eq(stored, sent);
 }
 

@@ -28,15 +28,27 @@ static int do_command(struct request *r) {
     params = (struct nova_json_value){NOVA_JSON_OBJECT, nova_view_of("{}")};
   if (params.type != NOVA_JSON_OBJECT)
     return refuse(r->out, "params are to be an object");
-  char id[64];
-  int err = nova__say_command(r->s, r->account, name.text, params.text, id);
+  struct nova_json_value transport = get(r, "transport");
+  bool tcp = nova_json_string_is(transport, nova_view_of("tcp"));
+  bool mqtt = nova_json_string_is(transport, nova_view_of("mqtt"));
+  if (transport.type != NOVA_JSON_NONE && !tcp && !mqtt)
+    return refuse(r->out, "transport is to be tcp or mqtt");
+  char id[64] = "";
+  int err =
+      mqtt || (!tcp && r->account->newest == NULL)
+          ? nova__mqtt_command(r->s, r->account, name.text, params.text)
+          : nova__say_command(r->s, r->account, name.text, params.text, id);
   r->s->error = 0;
   if (err == NOVA_ERR_STATE)
-    return refuse(r->out, "the device is not connected");
+    return refuse(r->out, mqtt ? "the device is not connected over MQTT, or "
+                                 "did not subscribe to its command topic"
+                               : "the device is not connected");
   if (err == NOVA_ERR_LIMIT)
     return refuse(r->out, "the command would be longer than 128 KB");
   if (err != 0)
     return err;
+  if (id[0] == '\0')
+    return nova_buf_puts(r->out, "{\"ok\":true}\n");
   return nova_buf_printf(r->out, "{\"ok\":true,\"command_id\":\"%s\"}\n", id);
 }
 
@@ -88,21 +100,33 @@ static int do_data(struct request *r) {
   return err != 0 ? err : nova_buf_puts(r->out, "}\n");
 }
 
+/* |id|: NULL where nobody has logged in. */
+static int put_connection(struct request *r, bool *first, uint64_t conn,
+                          const struct nova_view *id, const char *transport) {
+  int err = nova_buf_printf(
+      r->out, "%s{\"connection\":%" PRIu64 ",\"device_id\":", *first ? "" : ",",
+      conn);
+  *first = false;
+  if (err == 0)
+    err = id != NULL ? nova__put_string(r->out, *id)
+                     : nova_buf_puts(r->out, "null");
+  return err != 0
+             ? err
+             : nova_buf_printf(r->out, ",\"transport\":\"%s\"}", transport);
+}
+
 static int do_connections(struct request *r) {
+  bool first = true;
   int err =
       nova_buf_printf(r->out, "{\"ok\":true,\"count\":%zu,\"connections\":[",
                       nova_server_connections(r->s));
   for (struct nova__session *c = r->s->sessions; c != NULL && err == 0;
-       c = c->next) {
+       c = c->next)
+    err = put_connection(r, &first, c->conn,
+                         c->account != NULL ? &c->account->id : NULL, "tcp");
+  for (struct nova__mqtt *m = r->s->mqtt; m != NULL && err == 0; m = m->next)
     err =
-        nova_buf_printf(r->out, "%s{\"connection\":%" PRIu64 ",\"device_id\":",
-                        c == r->s->sessions ? "" : ",", c->conn);
-    if (err == 0)
-      err = c->account != NULL ? nova__put_string(r->out, c->account->id)
-                               : nova_buf_puts(r->out, "null");
-    if (err == 0)
-      err = nova_buf_puts(r->out, "}");
-  }
+        put_connection(r, &first, m->conn, m->id.n > 0 ? &m->id : NULL, "mqtt");
   return err != 0 ? err : nova_buf_puts(r->out, "]}\n");
 }
 

@@ -8,19 +8,26 @@
 
 /* Handles one request. `do` is one of
  *
- *   {"do":"command","device_id":ID,"command":NAME,"params":{...}}
+ *   {"do":"command","device_id":ID,"command":NAME,"params":{...},
+ *    "transport":"tcp" or "mqtt"}
  *       sends a command, params {} where absent; {"ok":true,"command_id":"..."}
+ *       over TCP, {"ok":true} over MQTT, where the device has to be connected
+ *       and to have subscribed to its command topic. Without a transport: TCP
+ *       where the device is connected so, else MQTT
  *   {"do":"reset","device_id":ID}
  *       makes a new key: {"ok":true,"key":"..."}; open connections stay
  *   {"do":"deactivate","device_id":ID}, {"do":"activate","device_id":ID}
  *       {"ok":true}; binds new auths, open connections stay
  *   {"do":"data","device_id":ID}
- *       what the device last reported:
- * {"ok":true,"values":{...},"status":"..."};
- *       {} and null where it has not
+ *       what the device last reported, over whatever transport:
+ *       {"ok":true,"values":{...},"status":"..."}; {} and null where it has
+ *       not. Of data over MQTT the values are the members but timestamp and
+ *       device_id
  *   {"do":"connections"}
  *       {"ok":true,"count":N,"connections":[{"connection":NUMBER,
- *       "device_id":"..."},...]}, newest first; device_id null before auth
+ *       "device_id":"...","transport":"tcp" or "mqtt"},...]}, those over TCP
+ *       first, of each transport the newest first; device_id null before auth
+ *       or CONNECT, and for the platform's own login
  *
  * Anything else, and what cannot be done, gets {"ok":false,"error":"..."}.
  *

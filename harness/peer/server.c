@@ -328,6 +328,8 @@ struct nova_server *nova_server_new(const struct nova_server_options *options) {
   s->mem = options->mem;
   s->hung_until = NOVA_TS_NONE;
   nova__connmap_init(&s->map, s->mem);
+  nova__connmap_init(&s->mqtt_map, s->mem);
+  s->messages_end = &s->messages;
   bool ok = take_options(s, options);
   s->frame_limit = nova__frame_limit(s);
   /* A message of the server's is at most as long as the guide allows, or as
@@ -337,7 +339,8 @@ struct nova_server *nova_server_new(const struct nova_server_options *options) {
   nova_rng_init(&s->rng, nova_rng_derive(s->options.seed, "server"));
   if (ok)
     s->json = nova_json_new(s->mem, s->frame_limit, NOVA_JSON_DEPTH);
-  if (s->json == NULL || nova__accounts_init(s) != 0) {
+  if (s->json == NULL || nova__accounts_init(s) != 0 ||
+      nova__mqtt_init(s) != 0) {
     nova_server_free(s);
     return NULL;
   }
@@ -365,6 +368,7 @@ void nova_server_free(struct nova_server *s) {
     else if (post->owner != NULL)
       free_session(s, post->owner);
   }
+  nova__mqtt_free(s);
   nova__accounts_free(s);
   nova__connmap_free(&s->map);
   nova_buf_free(&s->text);
@@ -429,18 +433,34 @@ bool nova__settle(struct nova_server *s, nova_ts now) {
   if (now > s->now)
     s->now = now;
   expire(s);
+  if (!s->dead)
+    nova__mqtt_expire(s);
   /* What failed there was another connection's, and was reset for it. */
   s->error = 0;
   return !s->dead;
 }
 
+static int may_accept(const struct nova_server *s, uint64_t conn) {
+  if (nova__connmap_get(&s->map, conn) != NULL ||
+      nova__mqtt_find(s, conn) != NULL)
+    return NOVA_ERR_STATE;
+  return s->map.n + s->mqtt_map.n >= s->options.max_connections ? NOVA_ERR_LIMIT
+                                                                : 0;
+}
+
+int nova_server_accept_mqtt(struct nova_server *s, uint64_t conn, nova_ts now) {
+  if (!nova__settle(s, now))
+    return 0;
+  int err = may_accept(s, conn);
+  return err != 0 ? err : nova__mqtt_accept(s, conn);
+}
+
 int nova_server_accept(struct nova_server *s, uint64_t conn, nova_ts now) {
   if (!nova__settle(s, now) || s->deaf)
     return 0;
-  if (nova__connmap_get(&s->map, conn) != NULL)
-    return NOVA_ERR_STATE;
-  if (s->map.n >= s->options.max_connections)
-    return NOVA_ERR_LIMIT;
+  int err = may_accept(s, conn);
+  if (err != 0)
+    return err;
   struct nova__session *c = nova_mem_zalloc(s->mem, sizeof *c);
   if (c == NULL)
     return NOVA_ERR_NO_MEMORY;
@@ -467,16 +487,24 @@ int nova_server_accept(struct nova_server *s, uint64_t conn, nova_ts now) {
 
 int nova_server_feed(struct nova_server *s, uint64_t conn, const char *p,
                      size_t n, nova_ts now) {
-  struct nova__session *c =
-      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
-  if (c != NULL && n > 0)
+  if (!nova__settle(s, now) || n == 0)
+    return s->error;
+  struct nova__session *c = nova__connmap_get(&s->map, conn);
+  struct nova__mqtt *m = c == NULL ? nova__mqtt_find(s, conn) : NULL;
+  if (c != NULL)
     nova__intake(s, c, p, n);
+  else if (m != NULL)
+    nova__mqtt_feed(s, m, p, n);
   return s->error;
 }
 
 void nova_server_eof(struct nova_server *s, uint64_t conn, nova_ts now) {
-  struct nova__session *c =
-      nova__settle(s, now) ? nova__connmap_get(&s->map, conn) : NULL;
+  if (!nova__settle(s, now))
+    return;
+  struct nova__session *c = nova__connmap_get(&s->map, conn);
+  struct nova__mqtt *m = c == NULL ? nova__mqtt_find(s, conn) : NULL;
+  if (m != NULL)
+    nova__mqtt_eof(s, m);
   if (c != NULL) {
     if (c->blocked || s->hung_until != NOVA_TS_NONE)
       c->eof = true;
@@ -491,6 +519,11 @@ void nova_server_reset(struct nova_server *s, uint64_t conn, nova_ts now) {
   struct nova__session *c = s->dead ? NULL : nova__connmap_get(&s->map, conn);
   if (c != NULL)
     nova__end(s, c, NOVA__POST_GONE);
+  struct nova__mqtt *m = s->dead ? NULL : nova__mqtt_find(s, conn);
+  if (m != NULL) {
+    s->now = now > s->now ? now : s->now;
+    nova__mqtt_reset(s, m);
+  }
   (void)nova__settle(s, now);
 }
 
@@ -501,15 +534,19 @@ void nova_server_sent(struct nova_server *s, uint64_t conn) {
   if (post != NULL) {
     c->unsent -= post->n;
     nova_mem_free(s->mem, post);
+  } else if (c == NULL && nova__mqtt_find(s, conn) != NULL) {
+    nova_broker_sent(s->broker, conn);
   }
 }
 
 nova_ts nova_server_next_deadline(const struct nova_server *s) {
   if (s->dead)
     return NOVA_TS_NONE;
+  nova_ts extra = nova__mqtt_deadline(s);
   if (s->hung_until != NOVA_TS_NONE)
-    return s->hung_until;
-  nova_ts extra = nova_ts_min(head_of(&s->chat), head_of(&s->gather));
+    return nova_ts_min(s->hung_until, extra);
+  extra =
+      nova_ts_min(extra, nova_ts_min(head_of(&s->chat), head_of(&s->gather)));
   return nova_ts_min(nova_ts_min(head_of(&s->late), extra),
                      nova_ts_min(head_of(&s->auth), head_of(&s->idle)));
 }
@@ -543,9 +580,9 @@ bool nova_server_next_output(struct nova_server *s,
     s->handed_out = post;
     return true;
   }
-  return false;
+  return nova__mqtt_output(s, out);
 }
 
 size_t nova_server_connections(const struct nova_server *s) {
-  return s->map.n;
+  return s->map.n + s->mqtt_map.n;
 }

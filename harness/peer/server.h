@@ -1,7 +1,10 @@
-/* The reference server: the TCP side of the platform, as the guide says it
- * (sections 1.2, 3 and 5), as a sans-I/O state machine for thousands of
+/* The reference server: the platform, as the guide says it (sections 1.2, 2, 3
+ * and 5), over TCP and over MQTT, as a sans-I/O state machine for thousands of
  * connections. It does nothing by itself: bytes, ends of streams and the time
- * go in, and what is to be sent or closed comes out.
+ * go in, and what is to be sent or closed comes out. A connection speaks the
+ * protocol that it was accepted with; everything else is the same for both.
+ *
+ * Over TCP:
  *
  *   accept -> [ WAITING ] -- valid auth --> [ SERVED ] <-- valid auth
  *                 |  auth_timeout              |  idle_timeout
@@ -35,7 +38,26 @@
  * - A device that ends its sending side is answered what is due and closed: it
  *   can send no ping any more.
  * - Each message is one SEND: the guide's own client takes what one recv()
- *   returns for one message. */
+ *   returns for one message.
+ *
+ * Over MQTT a broker (broker.h) stands inside, and the platform's rules are
+ * these (1.2, 2.3 to 2.6):
+ * - CONNECT needs the device's id as username and its key as password:
+ *   otherwise CONNACK 4 and a close; CONNACK 5 where one of them is missing, or
+ *   the device is not active, or its id cannot be a level of a topic. The
+ *   client id is free.
+ * - A device publishes on its own data and status topics only, and subscribes
+ *   to nothing but what lies below novacloud/devices/{device_id}/. Other
+ *   publishes are acknowledged and dropped, other subscriptions get SUBACK
+ *   0x80, a will on another topic is dropped. Nothing of another device's is
+ *   delivered to it, not even from a session that another one left behind under
+ *   its client id.
+ * - A login of the platform, where there is one, may publish on command topics
+ *   and subscribe to what is below novacloud/.
+ * - The last good data and status are kept, as those over TCP are; a will is a
+ *   status.
+ * - What else a payload says is nobody's business: it is delivered as it came.
+ * - Nothing of this depends on what the device does over TCP. */
 #ifndef NOVA_PEER_SERVER_H
 #define NOVA_PEER_SERVER_H
 
@@ -60,7 +82,8 @@ struct nova_server_options {
   const struct nova_mem *mem; /* NULL: the C library's */
   size_t line_limit;          /* bytes before the line feed, up to 2^24;
                                  default NOVA_LINE_LIMIT */
-  nova_ts auth_timeout;       /* span from accept; default 10 s */
+  nova_ts auth_timeout;       /* span from accept; default 10 s. Over MQTT
+                                 that to CONNECT */
   nova_ts idle_timeout;       /* span from the last message; default 180 s */
   uint64_t unix_base;         /* Unix time in ns at time 0 */
   uint64_t seed;              /* of command ids and new keys; not secret */
@@ -70,6 +93,9 @@ struct nova_server_options {
                                  1 MiB */
   const struct nova_credential *devices; /* copied */
   size_t device_count;
+  struct nova_credential platform;     /* a login over MQTT that is no device's:
+                                          username and password, copied; an empty
+                                          id: there is none */
   const struct nova_fault_set *faults; /* copied; NULL: none */
   nova_ts late; /* what a fault called late or slow waits; default 6 s, which
                    is more than the default response_timeout */
@@ -79,10 +105,11 @@ struct nova_server_options {
 #define NOVA_FAULT_CLOSE_LATE_BY (5 * NOVA_SEC) /* CLOSE_LATE */
 #define NOVA_FAULT_SERVES_FOR    NOVA_SEC       /* SERVES_AFTER_FAILED */
 #define NOVA_VARIANT_CLOSES_LATER_BY                                           \
-  (1500 * NOVA_MS)                                /* V_FAILED_CLOSES_LATER */
-#define NOVA_VARIANT_SLOW_BY     (4500 * NOVA_MS) /* V_SLOW */
-#define NOVA_VARIANT_GATHERS_FOR (200 * NOVA_MS)  /* V_BATCHED */
-#define NOVA_FAULT_HANGS_FOR     (120 * NOVA_SEC) /* HANGS_LONG_LINE */
+  (1500 * NOVA_MS) /* V_FAILED_CLOSES_LATER */
+#define NOVA_VARIANT_SLOW_BY          (4500 * NOVA_MS) /* V_SLOW */
+#define NOVA_VARIANT_GATHERS_FOR      (200 * NOVA_MS)  /* V_BATCHED */
+#define NOVA_FAULT_HANGS_FOR          (120 * NOVA_SEC) /* HANGS_LONG_LINE */
+#define NOVA_VARIANT_REFUSES_LATER_BY (1500 * NOVA_MS) /* M_V_CLOSES_LATER */
 #define NOVA_FAULT_LONG_LINE                                                   \
   524288 /* bytes: HANGS_LONG_LINE, CRASH_LONG_LINE */
 
@@ -105,6 +132,10 @@ void nova_server_free(struct nova_server *s);
  * NOVA_ERR_STATE (the number is in use). After an error the server does not
  * know the connection, and nothing comes out for it: the glue resets it. */
 int nova_server_accept(struct nova_server *s, uint64_t conn, nova_ts now);
+
+/* Likewise a new connection that speaks MQTT; one over TLS when that is
+ * established. */
+int nova_server_accept_mqtt(struct nova_server *s, uint64_t conn, nova_ts now);
 
 /* Bytes; not kept. Returns 0, or NOVA_ERR_NO_MEMORY where it cost the
  * connection. */

@@ -1,11 +1,14 @@
 /* The reference server inside: shared by server.c (events, timers, output),
  * intake.c (bytes to lines), session.c (what a line does), accounts.c (devices
- * and credentials), reply.c (messages to bytes) and control.c. */
+ * and credentials), reply.c (messages to bytes), control.c, and for MQTT by
+ * server_mqtt.c (connections and the broker) and server_rules.c (who may do
+ * what). */
 #ifndef NOVA_PEER_SERVER_STATE_H
 #define NOVA_PEER_SERVER_STATE_H
 
 #include "base/rng.h"
 #include "codec/message.h"
+#include "peer/broker.h"
 #include "peer/connmap.h"
 #include "peer/restyle.h"
 #include "peer/server.h"
@@ -84,6 +87,39 @@ struct nova__session {
   bool gathered_last; /* the session ends with it */
 };
 
+enum nova__mqtt_state {
+  NOVA__MQTT_WAITING,  /* no CONNECT yet */
+  NOVA__MQTT_DEVICE,   /* |id| is its device's */
+  NOVA__MQTT_PLATFORM, /* the login of the platform */
+  NOVA__MQTT_NOBODY,   /* M_ANONYMOUS: accepted, and nobody */
+  NOVA__MQTT_REFUSED,
+};
+
+/* A connection that speaks MQTT; its packets are the broker's business. */
+struct nova__mqtt {
+  uint64_t conn;
+  enum nova__mqtt_state state;
+  struct nova__mqtt *prev, *next; /* of the server, the newest first */
+  struct nova_view id;            /* DEVICE: of the account or |own_id| */
+  char *own_id;                   /* M_UNKNOWN_ACCEPTED */
+  bool over;   /* it was accepted and has ended; its last output is to come */
+  bool closes; /* as soon as the broker can be called again */
+  bool resets; /* ... with RST: there was no memory */
+
+  /* State of faults and variants. */
+  bool mute;  /* nothing is sent */
+  bool held;  /* the broker closed it, and the server does not yet */
+  bool freed; /* ... but now: in the list of |held_next| */
+  struct nova__timer close;
+  struct nova__mqtt *held_next;
+};
+
+/* A message that goes to the broker as soon as it can be called again. */
+struct nova__mqtt_message {
+  struct nova__mqtt_message *next;
+  struct nova_broker_message m; /* its bytes are behind the struct */
+};
+
 /* A registered device. */
 struct nova__account {
   struct nova__account *bucket_next, *next;
@@ -116,6 +152,16 @@ struct nova_server {
   struct nova_buf text;          /* the message that is being written */
   uint64_t commands;             /* so far */
   struct nova_rng rng;
+  /* MQTT. */
+  struct nova_broker *broker; /* NULL: nobody has spoken it yet */
+  struct nova__connmap mqtt_map;
+  struct nova__mqtt *mqtt; /* of all connections, the newest first */
+  struct nova__mqtt_message *messages, **messages_end;
+  struct nova__timers mqtt_close; /* M_V_CLOSES_LATER */
+  struct nova__mqtt *mqtt_freed;
+  char *platform; /* the bytes of the platform's login */
+  bool mqtt_busy; /* some connection |closes| */
+
   int error; /* of the present call */
   bool dead; /* crashed */
   struct nova__post crash;
@@ -220,6 +266,13 @@ void nova__accounts_free(struct nova_server *s);
 struct nova__account *nova__account_find(struct nova_server *s,
                                          struct nova_view id);
 
+/* The same without a fault of TCP. */
+struct nova__account *nova__account_exact(const struct nova_server *s,
+                                          struct nova_view id);
+
+/* Whether two texts differ in the case of ASCII letters at most. */
+bool nova__same_but_case(struct nova_view a, struct nova_view b);
+
 /* Judges an auth message, malformed ones too. |account|: set with GOOD; may
  * still be NULL then, under a fault. */
 enum nova__credentials nova__credentials_check(struct nova_server *s,
@@ -255,6 +308,47 @@ void nova__chat(struct nova_server *s, struct nova__session *c);
 
 /* The pongs that were held back to be joined. */
 void nova__flush_joined(struct nova_server *s, struct nova__session *c);
+
+/* --- server_mqtt.c */
+
+/* Copies the platform's login. Returns 0 or NOVA_ERR_NO_MEMORY. */
+int nova__mqtt_init(struct nova_server *s);
+
+/* The connection, or NULL. */
+struct nova__mqtt *nova__mqtt_find(const struct nova_server *s, uint64_t conn);
+
+/* Events of a connection that speaks MQTT; they come after nova__settle(). */
+int nova__mqtt_accept(struct nova_server *s, uint64_t conn);
+void nova__mqtt_feed(struct nova_server *s, struct nova__mqtt *m, const char *p,
+                     size_t n);
+void nova__mqtt_eof(struct nova_server *s, struct nova__mqtt *m);
+void nova__mqtt_reset(struct nova_server *s, struct nova__mqtt *m);
+
+/* For nova__settle(), nova_server_next_deadline() and the like. */
+void nova__mqtt_expire(struct nova_server *s);
+nova_ts nova__mqtt_deadline(const struct nova_server *s);
+bool nova__mqtt_output(struct nova_server *s, struct nova_server_out *out);
+void nova__mqtt_free(struct nova_server *s);
+
+/* Has a message published as soon as no callback of the broker's is running.
+ * Errors as nova_mem_alloc(): NOVA_ERR_NO_MEMORY. */
+int nova__mqtt_publish(struct nova_server *s,
+                       const struct nova_broker_message *m);
+
+/* Hands what waits to the broker. Not from inside its callbacks. */
+void nova__mqtt_flush(struct nova_server *s);
+
+/* --- server_rules.c */
+
+/* What the broker asks; |user| is the server. */
+extern const struct nova_broker_owner nova__mqtt_rules;
+
+/* A command for the control connection, published on the device's topic.
+ * |name|, |params|: as in nova__say_command(). Returns 0, NOVA_ERR_STATE (the
+ * device is not connected, or did not subscribe), NOVA_ERR_LIMIT (longer than
+ * 128 KB) or NOVA_ERR_NO_MEMORY. */
+int nova__mqtt_command(struct nova_server *s, const struct nova__account *a,
+                       struct nova_view name, struct nova_view params);
 
 /* --- restyle.c */
 

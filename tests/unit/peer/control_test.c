@@ -229,8 +229,10 @@ Test(control, lists_connections) {
   (void)rig_accept(&r);
   cr_assert_str_eq(rig_control(&r, "{\"do\":\"connections\"}"), OK_START
                    ",\"count\":2,\"connections\":["
-                   "{\"connection\":1,\"device_id\":null},"
-                   "{\"connection\":0,\"device_id\":\"" ID_A "\"}]}\n");
+                   "{\"connection\":1,\"device_id\":null,"
+                   "\"transport\":\"tcp\"},"
+                   "{\"connection\":0,\"device_id\":\"" ID_A "\","
+                   "\"transport\":\"tcp\"}]}\n");
   rig_stop(&r);
 }
 
