@@ -27,6 +27,20 @@ static const char *given(const struct nova_options *o, enum nova_option id,
   return v != NULL ? v : getenv(variable);
 }
 
+/* "mqtts" is MQTT to the control address: it is the same command. */
+static int put_transport(const struct nova_options *o, struct nova_buf *out) {
+  const char *transport = given(o, NOVA_OPT_TRANSPORT, "NOVA_TRANSPORT");
+  if (transport == NULL || *transport == '\0')
+    return 0;
+  bool mqtt = strcmp(transport, "mqtt") == 0 || strcmp(transport, "mqtts") == 0;
+  if (!mqtt && strcmp(transport, "tcp") != 0)
+    return FAIL("mock ctl: the transport is tcp or mqtt, not %s", transport);
+  return nova_buf_printf(out, ",\"transport\":\"%s\"", mqtt ? "mqtt" : "tcp") !=
+                 0
+             ? FAIL("mock ctl: out of memory")
+             : 0;
+}
+
 static int compose(const struct nova_options *o, struct nova_buf *out) {
   const char *what = o->arg[0];
   static const char *const known[] = {"command", "reset", "deactivate",
@@ -67,6 +81,9 @@ static int compose(const struct nova_options *o, struct nova_buf *out) {
     /* One request is one line. */
     for (const char *c = params; *c != '\0' && err == 0; c++)
       err = nova_buf_append(out, *c == '\n' || *c == '\r' ? " " : c, 1);
+    int status = err == 0 ? put_transport(o, out) : 0;
+    if (status != 0)
+      return status;
   }
   if (err == 0)
     err = nova_buf_puts(out, "}\n");

@@ -1,10 +1,13 @@
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/refdevice.h"
 #include "cli/refserver.h"
 #include "cli/setup.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a process ends with that a fault has crashed. */
@@ -28,27 +31,94 @@ static const char *address(const char *host, uint16_t port, char *out,
   return out;
 }
 
-static int serve(const struct nova_setup *u, struct nova_loop *loop,
-                 const struct nova_refserver_options *o) {
+/* The CA that a client is to trust. */
+static int write_ca(const struct nova_options *o,
+                    const struct nova_refserver *r) {
+  const char *file = nova_options_last(o, NOVA_OPT_CA_FILE);
+  if (r->certificates == NULL || file == NULL)
+    return 0;
+  struct nova_view pem = r->certificates->ca;
+  int error = nova_file_write(file, pem.p, pem.n);
+  if (error == 0 && chmod(file, 0644) != 0)
+    error = errno;
+  return error == 0 ? 0 : nova_wrong("--ca-file %s: %s", file, strerror(error));
+}
+
+static void put_address(struct nova_buf *b, const char *before,
+                        const char *host, uint16_t port) {
+  char at[300];
+  if (host != NULL)
+    (void)nova_buf_printf(b, "%s%s%s", b->len > 13 ? ", " : "", before,
+                          address(host, port, at, sizeof at));
+}
+
+/* Where it listens: "listening on HOST:PORT, mqtt HOST:PORT, mqtts HOST:PORT
+ * (control HOST:PORT)", as far as it does. */
+static int tell(const struct nova_refserver_options *o,
+                const struct nova_refserver *r) {
+  char at[300];
+  struct nova_buf b;
+  nova_buf_init(&b, NULL, 4096);
+  (void)nova_buf_puts(&b, "listening on ");
+  put_address(&b, "", o->at.host, nova_serve_port(r->serve));
+  put_address(&b, "mqtt ", o->mqtt.host, nova_serve_mqtt_port(r->serve));
+  put_address(&b, "mqtts ", o->mqtts.host, nova_serve_mqtts_port(r->serve));
+  if (o->control.host != NULL)
+    (void)nova_buf_printf(&b, " (control %s)",
+                          address(o->control.host,
+                                  nova_serve_control_port(r->serve), at,
+                                  sizeof at));
+  int err = nova_buf_puts(&b, "\n");
+  int status = err == 0 ? nova_put(b.data + b.head, b.len)
+                        : nova_broken("out of memory");
+  nova_buf_free(&b);
+  return status;
+}
+
+static int serve(const struct nova_options *o, struct nova_loop *loop,
+                 const struct nova_refserver_options *ro) {
   struct nova_refserver r;
-  int status = nova_refserver_start(&r, o);
+  int status = nova_refserver_start(&r, ro);
   if (status == 0 && nova_loop_on_signal(loop, on_signal, loop) != 0)
     status = nova_broken("out of memory");
-  if (status == 0) {
-    char at[300], control[300], line[700];
-    address(u->profile.tcp.host, nova_serve_port(r.serve), at, sizeof at);
-    if (o->control.host != NULL)
-      snprintf(line, sizeof line, "listening on %s (control %s)\n", at,
-               address(o->control.host, nova_serve_control_port(r.serve),
-                       control, sizeof control));
-    else
-      snprintf(line, sizeof line, "listening on %s\n", at);
-    status = nova_put(line, strlen(line));
-  }
+  if (status == 0)
+    status = write_ca(o, &r);
+  if (status == 0)
+    status = tell(ro, &r);
   if (status == 0)
     nova_loop_run(loop);
   nova_refserver_stop(&r);
   return status;
+}
+
+/* --platform over the profile's. */
+static int platform(struct nova_setup *u, const struct nova_options *o) {
+  const char *text = nova_options_last(o, NOVA_OPT_PLATFORM);
+  if (text == NULL)
+    return 0;
+  const char *colon = strchr(text, ':');
+  if (colon == NULL || colon == text)
+    return nova_wrong("--platform: expected USER:PASSWORD, with a colon "
+                      "between them");
+  u->profile.platform.id =
+      nova_arena_copy(&u->arena, text, (size_t)(colon - text));
+  u->profile.platform.key = colon + 1;
+  return u->profile.platform.id != NULL ? 0 : nova_broken("out of memory");
+}
+
+/* Whether there is something to serve. */
+static int check_server(const struct nova_profile *p,
+                        const struct nova_options *o) {
+  if (p->tcp.host == NULL && p->mqtt.host == NULL && p->mqtts.host == NULL)
+    return nova_wrong("where to listen? --tcp, --mqtt or --mqtts HOST:PORT "
+                      "(port 0: any free one)");
+  if (p->mqtts.host != NULL && nova_options_last(o, NOVA_OPT_CA_FILE) == NULL)
+    return nova_wrong("--mqtts needs --ca-file FILE, to write the CA to that "
+                      "clients are to trust");
+  if (p->devices == 0)
+    return nova_wrong("a server without a device serves nobody: --device "
+                      "ID:KEY");
+  return 0;
 }
 
 int nova_cmd_mock_server(const struct nova_options *o) {
@@ -57,12 +127,10 @@ int nova_cmd_mock_server(const struct nova_options *o) {
   int status = nova_setup_read_profile(&u, o, NOVA_ROLE_SERVER, 0);
   if (status == 0)
     status = nova_refserver_faults(o, &ro.faults);
-  if (status == 0 && u.profile.tcp.host == NULL)
-    status = nova_wrong("where to listen? --tcp HOST:PORT (port 0: any free "
-                        "one)");
-  if (status == 0 && u.profile.devices == 0)
-    status = nova_wrong("a server without a device serves nobody: --device "
-                        "ID:KEY");
+  if (status == 0)
+    status = platform(&u, o);
+  if (status == 0)
+    status = check_server(&u.profile, o);
   const char *control = nova_options_last(o, NOVA_OPT_CONTROL), *why = NULL;
   if (status == 0 && control != NULL &&
       nova_address_read(&u.arena, nova_view_of(control), 0, &ro.control,
@@ -77,7 +145,9 @@ int nova_cmd_mock_server(const struct nova_options *o) {
     ro.loop = loop;
     ro.profile = &u.profile;
     ro.at = u.profile.tcp;
-    status = loop != NULL ? serve(&u, loop, &ro)
+    ro.mqtt = u.profile.mqtt;
+    ro.mqtts = u.profile.mqtts;
+    status = loop != NULL ? serve(o, loop, &ro)
                           : nova_broken("no memory or file descriptors");
     nova_loop_free(loop);
   }

@@ -61,23 +61,27 @@ const struct nova_command nova_commands[] = {
          BIT(ALLOW_INCOMPLETE) | BIT(SPECS) | BIT(FAULT) | BIT(REAL_TIME) |
          BIT(TIMER) | TERMINAL,
      0, 0, nova_cmd_demo},
-    {"mock server", "--tcp HOST:PORT --device ID:KEY [options]",
+    {"mock server", "--tcp|--mqtt|--mqtts HOST:PORT --device ID:KEY [options]",
      "run the reference server for development; no verdicts",
-     "Serves until SIGINT or SIGTERM. Prints \"listening on HOST:PORT\" when "
-     "it is\n"
-     "ready, with its control address, if any. A fault that crashes it ends "
-     "it\n"
-     "with status 70.\n",
-     BIT(PROFILE) | BIT(TCP) | BIT(DEVICE) | BIT(TIMER) | BIT(FAULT) |
-         BIT(CONTROL) | BIT(SEED),
+     "Serves until SIGINT or SIGTERM. Prints \"listening on HOST:PORT, mqtt "
+     "HOST:PORT,\n"
+     "mqtts HOST:PORT (control HOST:PORT)\" when it is ready, as far as they "
+     "were\n"
+     "asked for. --mqtts makes its certificates anew and needs --ca-file. A "
+     "fault that\n"
+     "crashes it ends it with status 70.\n",
+     BIT(PROFILE) | BIT(TCP) | BIT(MQTT) | BIT(MQTTS) | BIT(DEVICE) |
+         BIT(PLATFORM) | BIT(CA_FILE) | BIT(TIMER) | BIT(FAULT) | BIT(CONTROL) |
+         BIT(SEED),
      0, 0, nova_cmd_mock_server},
     {"mock ctl", "--control HOST:PORT command|reset|deactivate|activate|data",
      "what an operator does on the reference server; made for hooks",
      "The parameters come from options or from the environment of a hook. "
      "reset\n"
      "prints the new key, data the last values as a JSON object.\n",
-     BIT(CONTROL) | BIT(DEVICE_ID) | BIT(COMMAND) | BIT(PARAMS), 1, 1,
-     nova_cmd_mock_ctl},
+     BIT(CONTROL) | BIT(DEVICE_ID) | BIT(COMMAND) | BIT(PARAMS) |
+         BIT(TRANSPORT),
+     1, 1, nova_cmd_mock_ctl},
     {"mock device", "--tcp HOST:PORT --device ID:KEY [options]",
      "run the reference device for development; no verdicts",
      "Connects, and connects again, until SIGINT or SIGTERM. Prints a line for "

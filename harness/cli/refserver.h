@@ -5,11 +5,15 @@
 
 #include "cli/options.h"
 #include "conversation/profile.h"
+#include "net/certs.h"
 #include "net/loop.h"
 #include "peer/serve.h"
 
 struct nova_refserver {
   struct nova_transport *transport;
+  struct nova_transport *tls; /* over |transport|; NULL: no address for TLS */
+  struct nova_certs *made;    /* NULL: they were given */
+  const struct nova_certificates *certificates; /* with |tls| */
   struct nova_server *server;
   struct nova_serve *serve;
 };
@@ -25,8 +29,13 @@ int nova_refserver_faults(const struct nova_options *o,
 
 struct nova_refserver_options {
   struct nova_loop *loop;
-  const struct nova_profile *profile; /* devices and timers */
-  struct nova_address at, control;    /* control.host NULL: none */
+  const struct nova_profile *profile; /* devices, platform and timers */
+  /* host NULL: none. One of |at| (TCP), |mqtt| and |mqtts| is given. */
+  struct nova_address at, mqtt, mqtts, control;
+  const struct nova_certificates *certificates; /* for mqtts; NULL: made anew,
+                                                   for its host and for names
+                                                   of this machine */
+  bool client_certificates; /* mqtts: a client has to have one of theirs */
   struct nova_fault_set faults;
   uint64_t seed;
   void (*crashed)(void *user);
