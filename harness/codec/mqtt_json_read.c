@@ -369,11 +369,13 @@ static bool read_publish(struct input *in, size_t pad_payload) {
 static bool read_entry(struct input *in, struct nova_json_value v,
                        struct nova_view *raw) {
   enum nova_mqtt_type type = in->m.type;
+  bool subscribe = type == NOVA_MQTT_SUBSCRIBE;
   uint32_t code = 0;
   in->place = TOP;
   if (type == NOVA_MQTT_SUBACK && !in_range(v, 0, 255, &code))
-    return bad(in, M_codes, "has an entry that is no number from 0 to 255");
-  if (type == NOVA_MQTT_SUBSCRIBE) {
+    return bad(in, M_codes,
+               "has an entry that is no whole number from 0 to 255");
+  if (subscribe) {
     if (v.type != NOVA_JSON_OBJECT)
       return bad(in, M_filters, "has an entry that is no object");
     if (!open_object(in, ENTRY, v, SET(filter) | SET(qos)) ||
@@ -385,14 +387,16 @@ static bool read_entry(struct input *in, struct nova_json_value v,
   }
   size_t text = 0, n = 1;
   if (type != NOVA_MQTT_SUBACK) {
+    enum member member = subscribe ? M_filter : M_filters;
     if (v.type != NOVA_JSON_STRING)
-      return bad(in, type == NOVA_MQTT_SUBSCRIBE ? M_filter : M_filters,
-                 type == NOVA_MQTT_SUBSCRIBE ? "is no string"
-                                             : "has an entry that is none");
+      return bad(in, member,
+                 subscribe ? "is no string" : "has an entry that is no string");
     text = nova_json_string(v, NULL, 0);
     if (text > NOVA_MQTT_STRING_MAX)
-      return bad(in, M_filters, "has an entry of more than 65535 bytes");
-    n = 2 + text + (type == NOVA_MQTT_SUBSCRIBE);
+      return bad(in, member,
+                 subscribe ? "is longer than 65535 bytes"
+                           : "has an entry of more than 65535 bytes");
+    n = 2 + text + subscribe;
   }
   char *p = take(in, n);
   if (p == NULL)
