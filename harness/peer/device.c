@@ -81,7 +81,7 @@ static void hold(struct nova_device *d, const char *p, size_t n) {
   struct nova__device_post *new = new_post(d, p, n);
   if (new == NULL)
     return;
-  if (NOVA__DEVICE_HAS(d, D_LAST_ONLY))
+  if (NOVA__DEVICE_HAS(d, D_LAST_ONLY) || NOVA__DEVICE_HAS(d, DM_LAST_ONLY))
     drop_all(d, &d->held);
   new->next = d->held.head;
   d->held.head = new;
@@ -128,16 +128,21 @@ void nova__device_post(struct nova_device *d, const char *p, size_t n,
   if (d->state == NOVA__DEVICE_SERVED)
     on_own_message(d);
   if (answers &&
-      (NOVA__DEVICE_HAS(d, D_LAST_ONLY) || NOVA__DEVICE_HAS(d, V_D_REVERSED))) {
+      (NOVA__DEVICE_HAS(d, D_LAST_ONLY) || NOVA__DEVICE_HAS(d, DM_LAST_ONLY) ||
+       NOVA__DEVICE_HAS(d, V_D_REVERSED))) {
     hold(d, p, n);
     return;
   }
-  if (NOVA__DEVICE_HAS(d, V_D_GATHERED) && d->state == NOVA__DEVICE_SERVED) {
+  if ((NOVA__DEVICE_HAS(d, V_D_GATHERED) ||
+       NOVA__DEVICE_HAS(d, V_DM_GATHERED)) &&
+      d->state == NOVA__DEVICE_SERVED) {
     gather(d, p, n);
     return;
   }
-  while (NOVA__DEVICE_HAS(d, V_D_BYTES) && n > 1 &&
-         nova__device_is_open(d->state) && d->connections == connection) {
+  bool bytes =
+      NOVA__DEVICE_HAS(d, V_D_BYTES) || NOVA__DEVICE_HAS(d, V_DM_BYTES);
+  while (bytes && n > 1 && nova__device_is_open(d->state) &&
+         d->connections == connection) {
     post(d, p++, 1, late);
     n--;
   }
@@ -159,6 +164,10 @@ static void stop_timers(struct nova_device *d) {
 }
 
 static void enter_waiting(struct nova_device *d) {
+  if (nova__device_is_mqtt(d)) {
+    nova__device_mqtt_open(d);
+    return;
+  }
   d->pings = 0;
   d->began = d->owes_line_feed = d->loses_next = false;
   nova_buf_clear(&d->backlog);
@@ -178,6 +187,10 @@ static void enter_served(struct nova_device *d) {
                  NOVA__DEVICE_HAS(d, V_D_HISTORY);
   d->served_since = d->now;
   d->authenticated = true;
+  if (nova__device_is_mqtt(d)) {
+    nova__device_mqtt_serve(d);
+    return;
+  }
   nova__device_set(d, NOVA__DEVICE_IDLE, nova__device_idle_span(d));
   nova__device_set(d, NOVA__DEVICE_PING, nova__device_ping_span(d));
   if (o->report_interval != NOVA_TS_NONE && !NOVA__DEVICE_HAS(d, V_D_NO_STATUS))
@@ -230,8 +243,10 @@ static bool ends_here(struct nova_device *d, enum nova__device_end why) {
     return true;
   }
   if (!(silent && NOVA__DEVICE_HAS(d, D_SILENT_GONE)) &&
-      !(fin && NOVA__DEVICE_HAS(d, D_FIN_GONE)) &&
-      !(why == NOVA__DEVICE_LOST_RST && NOVA__DEVICE_HAS(d, D_RST_GONE)))
+      !(fin && (NOVA__DEVICE_HAS(d, D_FIN_GONE) ||
+                NOVA__DEVICE_HAS(d, DM_FIN_GONE))) &&
+      !(why == NOVA__DEVICE_LOST_RST &&
+        (NOVA__DEVICE_HAS(d, D_RST_GONE) || NOVA__DEVICE_HAS(d, DM_RST_GONE))))
     return false;
   nova__device_enter(d, NOVA__DEVICE_GONE);
   return true;
@@ -303,10 +318,8 @@ void nova__device_hang(struct nova_device *d) {
 /* --- timers ----------------------------------------------------------------
  */
 
-/* Sets a timer that came at |when| for its next time: no drift, and no burst
- * after a device was held up. */
-static void again(struct nova_device *d, enum nova__device_timer t,
-                  nova_ts when, nova_ts span) {
+void nova__device_again(struct nova_device *d, enum nova__device_timer t,
+                        nova_ts when, nova_ts span) {
   nova_ts next = nova_ts_add(when, span);
   d->timer[t] = next > d->now ? next : nova_ts_add(d->now, span);
 }
@@ -331,13 +344,15 @@ static void on_idle_time(struct nova_device *d) {
 
 static void on_ping_time(struct nova_device *d, nova_ts when) {
   d->pings++;
-  again(d, NOVA__DEVICE_PING, when, nova__device_ping_span(d));
+  nova__device_again(d, NOVA__DEVICE_PING, when, nova__device_ping_span(d));
   nova__device_say_ping(d);
 }
 
 static void fire(struct nova_device *d, enum nova__device_timer t) {
   nova_ts when = d->timer[t];
   d->timer[t] = NOVA_TS_NONE;
+  if (nova__device_is_mqtt(d) && nova__device_mqtt_fire(d, t, when))
+    return;
   switch (t) {
   case NOVA__DEVICE_CONNECT_AGAIN:
     nova__device_enter(d, NOVA__DEVICE_CONNECTING);
@@ -350,11 +365,11 @@ static void fire(struct nova_device *d, enum nova__device_timer t) {
   case NOVA__DEVICE_LATE: deliver_late(d); return;
   case NOVA__DEVICE_PING: on_ping_time(d, when); return;
   case NOVA__DEVICE_STATUS:
-    again(d, t, when, d->options.report_interval);
+    nova__device_again(d, t, when, d->options.report_interval);
     nova__device_say_status(d, "online");
     return;
   case NOVA__DEVICE_DATA:
-    again(d, t, when, nova__device_data_span(d));
+    nova__device_again(d, t, when, nova__device_data_span(d));
     nova__device_say_data(d);
     return;
   case NOVA__DEVICE_EXTRA: nova__device_extra(d); return;
@@ -363,6 +378,9 @@ static void fire(struct nova_device *d, enum nova__device_timer t) {
     return;
   case NOVA__DEVICE_HELD: let_go(d); return;
   case NOVA__DEVICE_GATHER: let_out(d); return;
+  case NOVA__DEVICE_SUBSCRIBE: /* over MQTT only */
+  case NOVA__DEVICE_KEEP:
+  case NOVA__DEVICE_PINGRESP:
   case NOVA__DEVICE_TIMERS: break;
   }
   nova_unreachable();
@@ -439,7 +457,11 @@ void nova_device_refused(struct nova_device *d, nova_ts now) {
 void nova_device_feed(struct nova_device *d, const char *p, size_t n,
                       nova_ts now) {
   settle(d, now);
-  if (nova__device_is_open(d->state) && n > 0)
+  if (!nova__device_is_open(d->state) || n == 0)
+    return;
+  if (nova__device_is_mqtt(d))
+    nova__device_mqtt_intake(d, p, n);
+  else
     nova__device_intake(d, p, n);
 }
 
@@ -504,6 +526,9 @@ static void set_spans(struct nova_device_options *o) {
   or_default(&o->reconnect_timeout, 60 * NOVA_SEC);
   or_default(&o->data_interval, 60 * NOVA_SEC);
   or_default(&o->report_interval, 300 * NOVA_SEC);
+  or_default(&o->status_interval, 60 * NOVA_SEC);
+  if (o->keep_alive == 0)
+    o->keep_alive = 60;
   or_default(&o->first_status, 100 * NOVA_MS);
   or_default(&o->first_data, 300 * NOVA_MS);
   or_default(&o->backoff_first, NOVA_SEC);
@@ -529,14 +554,22 @@ static bool copy_text(struct nova_device *d, struct nova_view *v, size_t most) {
   return true;
 }
 
+/* The faults of the protocol that it speaks. */
+static void set_faults(struct nova_device *d,
+                       const struct nova_fault_set *faults) {
+  for (unsigned f = 0; faults != NULL && f < NOVA_FAULTS; f++)
+    if (nova_fault_has(faults, (enum nova_fault)f) &&
+        nova_fault_is_mqtt((enum nova_fault)f) == nova__device_is_mqtt(d))
+      nova_fault_add(&d->faults, (enum nova_fault)f);
+}
+
 struct nova_device *nova_device_new(const struct nova_device_options *options) {
   struct nova_device *d = nova_mem_zalloc(options->mem, sizeof *d);
   if (d == NULL)
     return NULL;
   d->mem = options->mem;
   d->options = *options;
-  if (options->faults != NULL)
-    d->faults = *options->faults;
+  set_faults(d, options->faults);
   d->options.faults = NULL;
   d->options.actuators = NULL;
   d->options.value_keys = NULL;
@@ -552,6 +585,8 @@ struct nova_device *nova_device_new(const struct nova_device_options *options) {
   nova_buf_init(&d->status_text, d->mem, (size_t)16 * NOVA_LINE_LIMIT);
   nova_buf_init(&d->gathered, d->mem, NOVA_DEVICE_UNSENT_MAX);
   nova_buf_init(&d->backlog, d->mem, NOVA_DEVICE_UNSENT_MAX);
+  nova_buf_init(&d->payload, d->mem, (size_t)16 * NOVA_LINE_LIMIT);
+  nova_buf_init(&d->packet, d->mem, (size_t)17 * NOVA_LINE_LIMIT);
   nova_rng_init(&d->rng, nova_rng_derive(options->seed, "device"));
   d->json = nova_json_new(d->mem, d->frame_limit, NOVA_JSON_DEPTH);
   /* Both, so that neither is left pointing at what is the caller's. */
@@ -560,7 +595,8 @@ struct nova_device *nova_device_new(const struct nova_device_options *options) {
   if (id)
     d->shown_id.p = nova__device_shown_id(d, &d->shown_id.n);
   if (!id || !key || d->shown_id.p == NULL || d->json == NULL ||
-      nova__device_actuators_init(d, options) != 0) {
+      nova__device_actuators_init(d, options) != 0 ||
+      (nova__device_is_mqtt(d) && nova__device_mqtt_init(d) != 0)) {
     nova_device_free(d);
     return NULL;
   }
@@ -577,6 +613,7 @@ void nova_device_free(struct nova_device *d) {
   drop_all(d, &d->held);
   drop_all(d, &d->in_flight);
   nova__device_actuators_free(d);
+  nova__device_mqtt_free(d);
   nova_line_free(&d->line);
   nova_buf_free(&d->text);
   nova_buf_free(&d->id_text);

@@ -1,7 +1,8 @@
-/* The reference device: the device's side of the TCP protocol, as the guide
- * says it (sections 1.2, 3 and 5), as a sans-I/O state machine. It does nothing
- * by itself: what happens to its connection and the time go in, and what is to
- * be connected, sent or closed comes out. One connection at a time.
+/* The reference device: the device's side of the TCP protocol and of MQTT, as
+ * the guide says it (sections 1.2, 2, 3 and 5), as a sans-I/O state machine. It
+ * does nothing by itself: what happens to its connection and the time go in,
+ * and what is to be connected, sent or closed comes out. One connection at a
+ * time.
  *
  *   start     .--- connection lost, refused, silent, no auth_result ---.
  *     |       v                                                        |
@@ -32,7 +33,21 @@
  * - A command whose answer would be longer than 128 KB, because its id is,
  *   cannot be answered, and is not.
  * - Each message is one SEND: a server that takes one recv() for one message
- *   shall be able to. */
+ *   shall be able to.
+ *
+ * Over MQTT, WAITING is for CONNACK, and:
+ * - Its client id ends in 8 random characters, the same for as long as it runs;
+ *   its session is a clean one, and it subscribes on each connection.
+ * - A CONNACK other than 0 is an auth that failed; it closes, for a server has
+ *   to. So it does where a packet is malformed, none that a server sends, or
+ *   comes before CONNACK, and where a PINGRESP does not come for a keep-alive.
+ * - It sends PINGREQ when it has not sent anything for half of the keep-alive.
+ * - It does not send a PUBLISH again that is not acknowledged.
+ * - A SUBSCRIBE that failed is sent again after |refused_wait|.
+ * - A command's payload that is no JSON object, has no command that is a
+ * string, or is a set_actuator without an object of params is skipped. What is
+ * no set_actuator is answered command_result, success false, with empty data.
+ * - Messages on other topics than its command topic are ignored. */
 #ifndef NOVA_PEER_DEVICE_H
 #define NOVA_PEER_DEVICE_H
 
@@ -42,6 +57,8 @@
 #include "peer/fault.h"
 
 struct nova_device;
+
+enum nova_device_protocol { NOVA_DEVICE_TCP, NOVA_DEVICE_MQTT };
 
 /* Something that set_actuator sets. */
 struct nova_device_actuator {
@@ -57,26 +74,29 @@ struct nova_device_actuator {
 /* 0 in a field with a default means the default; spans are in ns. */
 struct nova_device_options {
   const struct nova_mem *mem; /* NULL: the C library's */
-  struct nova_view id;        /* copied; 1 to 255 bytes of UTF-8 */
-  struct nova_view key;       /* copied; 1 to 1023 bytes of UTF-8 */
-  nova_ts auth_timeout;       /* default 10 s */
-  nova_ts heartbeat;          /* from ping to ping; default 60 s */
-  nova_ts idle_timeout;       /* default 180 s */
-  nova_ts response_timeout;   /* slow and late answers scale with it; default
-                                 5 s */
-  nova_ts reconnect_timeout;  /* the waits are at most half of it, and slow
-                                 reconnections scale with it; default 60 s */
-  nova_ts late_tolerance;     /* slow pings scale with it; default the larger
-                                 of 1 s and 10 % of the heartbeat */
-  nova_ts data_interval;      /* default 60 s; NOVA_TS_NONE: no data */
-  nova_ts report_interval;    /* of status; default 300 s; NOVA_TS_NONE: none */
-  nova_ts first_status;       /* after auth_result; default 100 ms */
-  nova_ts first_data;         /* the same; default 300 ms */
-  nova_ts backoff_first;      /* default 1 s */
-  nova_ts backoff_most;       /* default 30 s, or half of reconnect_timeout */
-  nova_ts refused_wait;       /* after auth_result failed; default 10 s */
-  uint64_t unix_base;         /* Unix time in ns at time 0 */
-  uint64_t seed;              /* of waits and measured values */
+  enum nova_device_protocol protocol;
+  struct nova_view id;       /* copied; 1 to 255 bytes of UTF-8 */
+  struct nova_view key;      /* copied; 1 to 1023 bytes of UTF-8 */
+  nova_ts auth_timeout;      /* default 10 s */
+  nova_ts heartbeat;         /* from ping to ping; default 60 s */
+  nova_ts idle_timeout;      /* default 180 s */
+  nova_ts response_timeout;  /* slow and late answers scale with it; default
+                                5 s */
+  nova_ts reconnect_timeout; /* the waits are at most half of it, and slow
+                                reconnections scale with it; default 60 s */
+  nova_ts late_tolerance;    /* slow pings scale with it; default the larger
+                                of 1 s and 10 % of the heartbeat */
+  nova_ts data_interval;     /* default 60 s; NOVA_TS_NONE: no data */
+  nova_ts report_interval;   /* of status; default 300 s; NOVA_TS_NONE: none */
+  nova_ts status_interval;   /* the same over MQTT; default 60 s */
+  uint16_t keep_alive;       /* over MQTT, in seconds; default 60 */
+  nova_ts first_status;      /* after auth_result; default 100 ms */
+  nova_ts first_data;        /* the same; default 300 ms */
+  nova_ts backoff_first;     /* default 1 s */
+  nova_ts backoff_most;      /* default 30 s, or half of reconnect_timeout */
+  nova_ts refused_wait;      /* after auth_result failed; default 10 s */
+  uint64_t unix_base;        /* Unix time in ns at time 0 */
+  uint64_t seed;             /* of waits and measured values */
   const struct nova_device_actuator *actuators; /* copied; NULL: relay1 "OFF"
                                                    and led_brightness 0 */
   size_t actuator_count;               /* up to NOVA_DEVICE_ACTUATORS_MAX */
@@ -84,7 +104,8 @@ struct nova_device_options {
                                           temperature, humidity, light */
   size_t value_key_count;              /* up to NOVA_DEVICE_VALUE_KEYS_MAX */
   const struct nova_fault_set *faults; /* copied; NULL: none. Those of servers
-                                          do nothing */
+                                          and of the other protocol do nothing
+                                        */
 };
 
 /* Makes a device. NULL without memory, or where an option is out of its range

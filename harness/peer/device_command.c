@@ -118,8 +118,8 @@ static bool takes(const struct nova__actuator *a, struct nova_json_value v) {
 }
 
 /* All or nothing, but for V_D_UNKNOWN_ACTUATOR. */
-static bool set_actuators(struct nova_device *d,
-                          struct nova_json_value params) {
+bool nova__device_set_actuators(struct nova_device *d,
+                                struct nova_json_value params) {
   struct nova_json_iter it;
   struct nova_json_value name, v;
   if (params.type != NOVA_JSON_OBJECT)
@@ -148,13 +148,12 @@ static struct nova_json_value member(const struct nova_msg *m,
   return nova_json_get(m->whole, nova_view_of(name));
 }
 
-/* Whether a fault lets the command go by, as too many wait for their answers.
- */
-static bool is_missed(const struct nova_device *d) {
+bool nova__device_misses_command(const struct nova_device *d) {
   size_t waiting = 0;
   for (const struct nova__device_post *p = d->late.head; p != NULL; p = p->next)
     waiting++;
-  return (waiting >= 1 && NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME)) ||
+  return (waiting >= 1 && (NOVA__DEVICE_HAS(d, D_ONE_AT_A_TIME) ||
+                           NOVA__DEVICE_HAS(d, DM_ONE_AT_A_TIME))) ||
          (waiting >= 4 && NOVA__DEVICE_HAS(d, D_QUEUE_OF_FOUR));
 }
 
@@ -173,7 +172,7 @@ static int carry_out(struct nova_device *d, const struct nova_msg *m,
   a->known =
       nova_json_string_is(member(m, "command"), nova_view_of("set_actuator"));
   int err = old ? nova__device_put_state(d) : 0;
-  a->done = a->known && set_actuators(d, a->params);
+  a->done = a->known && nova__device_set_actuators(d, a->params);
   return old ? err : nova__device_put_state(d);
 }
 
@@ -184,7 +183,7 @@ void nova__device_command(struct nova_device *d, const struct nova_msg *m) {
   if (id.type != NOVA_JSON_STRING ||
       (device.type == NOVA_JSON_STRING &&
        !nova_json_string_is(device, d->options.id)) ||
-      is_missed(d))
+      nova__device_misses_command(d))
     return;
   d->commands++;
   if (NOVA__DEVICE_HAS(d, D_PING_STOPS_AFTER_COMMAND))

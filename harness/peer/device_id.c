@@ -17,7 +17,10 @@ char *nova__device_shown_id(const struct nova_device *d, size_t *n) {
   if (shown == NULL)
     return NULL;
   for (size_t i = 0; i < id.n; i++)
-    shown[i] = NOVA__DEVICE_HAS(d, D_ID_LOWER_CASE) ? lower(id.p[i]) : id.p[i];
+    shown[i] = NOVA__DEVICE_HAS(d, D_ID_LOWER_CASE) ||
+                       NOVA__DEVICE_HAS(d, DM_USERNAME_LOWER)
+                   ? lower(id.p[i])
+                   : id.p[i];
   *n = id.n;
   return shown;
 }

@@ -35,8 +35,7 @@ static void put(struct nova_device *d, const char *text) {
   note(d, nova_buf_puts(&d->text, text));
 }
 
-/* A comma, unless an object begins, a name and a colon. */
-static int begin_member(struct nova_buf *b, struct nova_view name) {
+int nova__device_begin_member(struct nova_buf *b, struct nova_view name) {
   struct nova_view v = nova_buf_view(b);
   int err = v.n > 0 && v.p[v.n - 1] != '{' ? nova_buf_puts(b, ",") : 0;
   if (err == 0)
@@ -45,7 +44,7 @@ static int begin_member(struct nova_buf *b, struct nova_view name) {
 }
 
 static void put_name(struct nova_device *d, const char *name) {
-  note(d, begin_member(&d->text, nova_view_of(name)));
+  note(d, nova__device_begin_member(&d->text, nova_view_of(name)));
 }
 
 /* A member whose value is JSON already. */
@@ -100,11 +99,12 @@ static enum time_style time_style(const struct nova_device *d) {
   return response && NOVA__DEVICE_HAS(d, D_TIME_LOCAL) ? LOCAL_TIME : SECONDS;
 }
 
-static uint64_t unix_seconds(const struct nova_device *d) {
+uint64_t nova__device_unix_seconds(const struct nova_device *d) {
   uint64_t t = (d->options.unix_base + d->now) / NOVA_SEC;
   if (NOVA__DEVICE_HAS(d, D_TIME_UPTIME))
     return d->now / NOVA_SEC;
-  if (NOVA__DEVICE_HAS(d, V_D_CLOCK_AHEAD))
+  if (NOVA__DEVICE_HAS(d, V_D_CLOCK_AHEAD) ||
+      NOVA__DEVICE_HAS(d, V_DM_CLOCK_AHEAD))
     return t + 290;
   return NOVA__DEVICE_HAS(d, V_D_CLOCK_BEHIND) && t > 290 ? t - 290 : t;
 }
@@ -129,7 +129,7 @@ static void put_date(struct nova_device *d, uint64_t t) {
 
 static void put_time(struct nova_device *d) {
   enum time_style style = time_style(d);
-  uint64_t t = unix_seconds(d);
+  uint64_t t = nova__device_unix_seconds(d);
   uint64_t ms = (d->options.unix_base + d->now) / NOVA_MS;
   struct nova_buf *b = &d->text;
   if (style == ABSENT)
@@ -313,7 +313,8 @@ static int put_number(const struct nova_device *d, struct nova_buf *b,
 static void put_measured(struct nova_device *d, size_t i) {
   unsigned tenths = 200 + (unsigned)nova_rng_below(&d->rng, 100);
   char text[16];
-  if (i == 0 && NOVA__DEVICE_HAS(d, D_NAN)) {
+  if (i == 0 &&
+      (NOVA__DEVICE_HAS(d, D_NAN) || NOVA__DEVICE_HAS(d, DM_DATA_NAN))) {
     put(d, "nan");
     return;
   }
@@ -330,20 +331,19 @@ static void put_key_of(struct nova_device *d, struct nova_view key) {
   memcpy(name, key.p, n);
   if (NOVA__DEVICE_HAS(d, D_KEYS_CAPITAL) && name[0] >= 'a' && name[0] <= 'z')
     name[0] = (char)(name[0] - 'a' + 'A');
-  if (NOVA__DEVICE_HAS(d, D_KEYS_UNIT)) {
+  if (NOVA__DEVICE_HAS(d, D_KEYS_UNIT) || NOVA__DEVICE_HAS(d, DM_KEYS_UNIT)) {
     memcpy(name + n, "_si", 3);
     n += 3;
   }
-  note(d, begin_member(&d->text, (struct nova_view){name, n}));
+  note(d, nova__device_begin_member(&d->text, (struct nova_view){name, n}));
 }
 
-/* The members of values. */
-static void put_measurements(struct nova_device *d) {
+void nova__device_put_measurements(struct nova_device *d) {
   for (size_t i = 0; i < d->value_key_count; i++) {
     put_key_of(d, d->value_keys[i]);
     put_measured(d, i);
   }
-  if (NOVA__DEVICE_HAS(d, D_KEYS_MORE)) {
+  if (NOVA__DEVICE_HAS(d, D_KEYS_MORE) || NOVA__DEVICE_HAS(d, DM_KEYS_MORE)) {
     put_name(d, "uptime_ms");
     note(d, nova_buf_printf(&d->text, "%" PRIu64, d->now / NOVA_MS));
   }
@@ -351,7 +351,7 @@ static void put_measurements(struct nova_device *d) {
 
 static void put_values(struct nova_device *d) {
   if (NOVA__DEVICE_HAS(d, D_VALUES_FLAT)) {
-    put_measurements(d);
+    nova__device_put_measurements(d);
   } else if (NOVA__DEVICE_HAS(d, D_VALUES_NULL)) {
     put_raw(d, "values", "null");
   } else if (NOVA__DEVICE_HAS(d, D_VALUES_STRING)) {
@@ -360,7 +360,7 @@ static void put_values(struct nova_device *d) {
     put_raw(d, "values", "[[\"temperature\",25.5]]");
   } else {
     put_raw(d, "values", "{");
-    put_measurements(d);
+    nova__device_put_measurements(d);
     put(d, "}");
   }
 }
@@ -384,7 +384,7 @@ void nova__device_say_data(struct nova_device *d) {
 void nova__device_say_history(struct nova_device *d, size_t n) {
   begin_data(d);
   put_raw(d, "values", "{");
-  put_measurements(d);
+  nova__device_put_measurements(d);
   put(d, "}");
   /* White space makes it as long as it shall be. */
   while (d->error == 0 && d->text.len + 1 < n)
@@ -422,7 +422,7 @@ int nova__device_put_state(struct nova_device *d) {
     memcpy(name, a->name.p, a->name.n);
     if (capitals && name[0] >= 'a' && name[0] <= 'z')
       name[0] = (char)(name[0] - 'a' + 'A');
-    err = begin_member(b, (struct nova_view){name, a->name.n});
+    err = nova__device_begin_member(b, (struct nova_view){name, a->name.n});
     if (err == 0)
       err = put_state_of(d, b, a);
   }

@@ -1,7 +1,9 @@
 /* The reference device inside: shared by device.c (events, timers, output),
  * device_pace.c (spans), device_intake.c (bytes to lines), device_session.c
  * (what a line does), device_command.c, device_id.c (command ids),
- * device_say.c (messages) and device_dress.c (messages to bytes). */
+ * device_say.c (messages) and device_dress.c (messages to bytes). Over MQTT:
+ * device_mqtt.c (connections, timers, packets that come in), device_mqtt_say.c
+ * (payloads), device_mqtt_send.c (packets) and device_mqtt_command.c. */
 #ifndef NOVA_PEER_DEVICE_STATE_H
 #define NOVA_PEER_DEVICE_STATE_H
 
@@ -9,6 +11,7 @@
 #include "codec/line.h"
 #include "codec/message.h"
 #include "peer/device.h"
+#include "peer/mqtt_client.h"
 
 enum nova__device_state {
   NOVA__DEVICE_OFF,        /* not started */
@@ -34,6 +37,10 @@ enum nova__device_timer {
   NOVA__DEVICE_LEAVE,  /* when it gives up a connection that was refused */
   NOVA__DEVICE_HELD,   /* when answers that were held back go out */
   NOVA__DEVICE_GATHER, /* when what was gathered goes out */
+  /* Over MQTT. */
+  NOVA__DEVICE_SUBSCRIBE,
+  NOVA__DEVICE_KEEP,     /* when PINGREQ is sent */
+  NOVA__DEVICE_PINGRESP, /* when waiting for PINGRESP is over */
   NOVA__DEVICE_TIMERS
 };
 
@@ -113,9 +120,18 @@ struct nova_device {
   struct nova_buf backlog;     /* bytes that wait for more bytes */
   struct nova_buf status_text; /* that waits for data to be sent with it */
   struct nova_buf id_before;   /* of the command before, as JSON */
+
+  /* Over MQTT. */
+  struct nova_mqtt_client *mqtt; /* of this connection, or the last */
+  struct nova_view client_id;    /* allocated */
+  struct nova_buf payload;       /* as serializers write |text| */
+  struct nova_buf packet;        /* one that the client would not write */
+  unsigned statuses;             /* on this connection */
+  bool subscribed;               /* SUBSCRIBE was sent on this connection */
 };
 
 /* Spans of faults and variants that follow no option. */
+#define NOVA__DEVICE_PINGS_EVERY   (100 * NOVA_MS) /* V_DM_PINGS */
 #define NOVA__DEVICE_HISTORY_AFTER (200 * NOVA_MS) /* auth_result */
 #define NOVA__DEVICE_BUSY_FOR      (50 * NOVA_MS)
 #define NOVA__DEVICE_EXTRA_AFTER   (100 * NOVA_MS)
@@ -159,6 +175,11 @@ void nova__device_hang(struct nova_device *d);
 void nova__device_set(struct nova_device *d, enum nova__device_timer t,
                       nova_ts span);
 
+/* Sets a timer that came at |when| for its next time: no drift, and no burst
+ * after a device was held up. */
+void nova__device_again(struct nova_device *d, enum nova__device_timer t,
+                        nova_ts when, nova_ts span);
+
 /* Sends |n| bytes as one write, |late| from now. Resets the connection where
  * there is no memory or too much is unsent. */
 void nova__device_post(struct nova_device *d, const char *p, size_t n,
@@ -174,6 +195,9 @@ nova_ts nova__device_idle_span(const struct nova_device *d);
 nova_ts nova__device_ping_span(const struct nova_device *d);
 nova_ts nova__device_data_span(const struct nova_device *d);
 nova_ts nova__device_answer_wait(const struct nova_device *d);
+
+/* How late what is due after |span| may be. */
+nova_ts nova__device_tolerance(const struct nova_device *d, nova_ts span);
 
 /* Also counts the attempt. |was_served|: the connection was authenticated. */
 nova_ts nova__device_reconnect_wait(struct nova_device *d,
@@ -207,6 +231,13 @@ void nova__device_actuators_free(struct nova_device *d);
 /* Carries out a command and answers it, if it can be answered. |m|: decoded,
  * its defects included. */
 void nova__device_command(struct nova_device *d, const struct nova_msg *m);
+
+/* set_actuator: all or nothing. Whether it was done. */
+bool nova__device_set_actuators(struct nova_device *d,
+                                struct nova_json_value params);
+
+/* Whether a fault lets a command go by, as too many wait for their answers. */
+bool nova__device_misses_command(const struct nova_device *d);
 
 /* --- device_id.c */
 
@@ -246,11 +277,89 @@ void nova__device_say_response(struct nova_device *d,
  * nova_buf_append(). */
 int nova__device_put_state(struct nova_device *d);
 
+/* A comma, unless an object begins, a name and a colon. */
+int nova__device_begin_member(struct nova_buf *b, struct nova_view name);
+
+/* The members that were measured, into |text|. */
+void nova__device_put_measurements(struct nova_device *d);
+
+/* Its clock. */
+uint64_t nova__device_unix_seconds(const struct nova_device *d);
+
 /* --- device_dress.c */
 
 /* Ends the message in |d->text|, an object without its line feed, as the
  * faults and variants of the output layer have it, and sends it, |late| from
  * now. */
 void nova__device_send(struct nova_device *d, nova_ts late);
+
+/* --- device_mqtt.c */
+
+static inline bool nova__device_is_mqtt(const struct nova_device *d) {
+  return d->options.protocol == NOVA_DEVICE_MQTT;
+}
+
+/* What device.c does when it is made, connected, and CONNACK 0 came. */
+int nova__device_mqtt_init(struct nova_device *d);
+void nova__device_mqtt_free(struct nova_device *d);
+void nova__device_mqtt_open(struct nova_device *d);
+void nova__device_mqtt_serve(struct nova_device *d);
+
+/* The time of a timer has come; false where it is device.c that knows it. */
+bool nova__device_mqtt_fire(struct nova_device *d, enum nova__device_timer t,
+                            nova_ts when);
+
+/* Takes the bytes of one segment. */
+void nova__device_mqtt_intake(struct nova_device *d, const char *p, size_t n);
+
+/* The keep-alive of its CONNECT, in seconds. */
+uint16_t nova__device_mqtt_keep_alive(const struct nova_device *d);
+
+/* Something was sent, or came in: sets the timers of the keep-alive. */
+void nova__device_mqtt_sent(struct nova_device *d);
+void nova__device_mqtt_heard(struct nova_device *d);
+
+/* --- device_mqtt_send.c: packets. Each is one write. */
+
+/* Hands out what the client wrote. */
+void nova__device_mqtt_flush(struct nova_device *d, nova_ts late);
+
+void nova__device_mqtt_connect(struct nova_device *d);
+void nova__device_mqtt_subscribe(struct nova_device *d);
+void nova__device_mqtt_unsubscribe(struct nova_device *d);
+void nova__device_mqtt_puback(struct nova_device *d, uint16_t id, nova_ts late);
+
+/* PINGREQ, DISCONNECT. */
+void nova__device_mqtt_bare(struct nova_device *d, enum nova_mqtt_type type);
+
+/* Publishes a payload on the topic "novacloud/devices/" |id| "/" |name|. */
+struct nova__device_publish {
+  const char *prefix; /* NULL: as above */
+  struct nova_view id;
+  const char *name;
+  uint8_t qos;
+  bool retain;
+  bool of_data; /* faults of the packets of data */
+  nova_ts late;
+};
+void nova__device_mqtt_publish(struct nova_device *d,
+                               const struct nova__device_publish *p,
+                               struct nova_view payload);
+
+/* --- device_mqtt_say.c: payloads */
+
+/* The last will's, in |payload|. Errors as nova_buf_append(). */
+int nova__device_mqtt_will(struct nova_device *d);
+void nova__device_mqtt_data(struct nova_device *d);
+void nova__device_mqtt_status(struct nova_device *d);
+
+/* The answer to a command. |command|: its name as JSON. */
+void nova__device_mqtt_answer(struct nova_device *d, struct nova_view command,
+                              const struct nova__device_answer *a);
+
+/* --- device_mqtt_command.c */
+
+/* What a message on its command topic asks for. */
+void nova__device_mqtt_command(struct nova_device *d, struct nova_view payload);
 
 #endif
