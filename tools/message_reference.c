@@ -1,7 +1,9 @@
-/* Writes docs/messages.md from message.def: every message, its fields, and a
- * line as it goes over the wire, made by the encoder itself. */
+/* Writes docs/messages.md from message.def: every message, its fields, and what
+ * goes over the wire: a line made by the encoder itself, a payload that the
+ * decoder takes. */
 #include "codec/line.h"
 #include "codec/message.h"
+#include "codec/payload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,7 @@ static struct nova_string sample_string(const char *field) {
       {"device_id", "DEV-123456"},  {"device_key", "4f1c..."},
       {"message", "Authenticated"}, {"status", "online"},
       {"command_id", "cmd_789"},    {"command", "set_actuator"},
-      {"result", "success"},
+      {"result", "success"},        {"response", "actuator_set"},
   };
   for (size_t i = 0; i < sizeof sample / sizeof *sample; i++)
     if (strcmp(field, sample[i][0]) == 0)
@@ -63,7 +65,58 @@ static struct nova_msg sample(enum nova_msg_kind kind) {
   return msg;
 }
 
-int main(void) {
+static const char *payload_type(enum nova_payload_type type) {
+  switch (type) {
+  case NOVA_PAYLOAD_TYPE_STRING: return of_type(NOVA_FIELD_STRING);
+  case NOVA_PAYLOAD_TYPE_TIME: return of_type(NOVA_FIELD_TIME);
+  case NOVA_PAYLOAD_TYPE_OBJECT: return of_type(NOVA_FIELD_OBJECT);
+  case NOVA_PAYLOAD_TYPE_BOOLEAN: return "`true` or `false`";
+  case NOVA_PAYLOAD_TYPE_OFFLINE: return "the string `offline`";
+  case NOVA_PAYLOAD_TYPE_ZERO: return "the number 0";
+  }
+  return "";
+}
+
+/* A payload as the table has it; false where the decoder would not take it. */
+static bool sample_payload(enum nova_payload_kind kind, char *out, size_t cap) {
+  const struct nova_payload_info *info = nova_payload_info(kind);
+  size_t n = 0;
+  for (size_t i = 0; i < info->fields && n < cap; i++) {
+    const struct nova_payload_field *f = &info->field[i];
+    struct nova_view text = nova_view_of("0");
+    bool quoted = false;
+    switch (f->type) {
+    case NOVA_PAYLOAD_TYPE_STRING:
+      text = sample_string(f->name).raw;
+      quoted = true;
+      break;
+    case NOVA_PAYLOAD_TYPE_OFFLINE:
+      text = nova_view_of("offline");
+      quoted = true;
+      break;
+    case NOVA_PAYLOAD_TYPE_TIME: text = nova_view_of("1651234567"); break;
+    case NOVA_PAYLOAD_TYPE_OBJECT: text = sample_object(f->name); break;
+    case NOVA_PAYLOAD_TYPE_BOOLEAN: text = nova_view_of("true"); break;
+    case NOVA_PAYLOAD_TYPE_ZERO: break;
+    }
+    n += (size_t)snprintf(out + n, cap - n, "%c\"%s\":%s%.*s%s",
+                          i == 0 ? '{' : ',', f->name, quoted ? "\"" : "",
+                          (int)text.n, text.p, quoted ? "\"" : "");
+  }
+  if (n < cap)
+    n += (size_t)snprintf(out + n, cap - n, "%s}",
+                          kind == NOVA_PAYLOAD_DATA ? ",\"temperature\":25.5"
+                                                    : "");
+  struct nova_json *j = nova_json_new(NULL, cap, NOVA_JSON_DEPTH);
+  struct nova_payload payload;
+  bool good =
+      j != NULL && n < cap &&
+      nova_payload_decode(j, kind, (struct nova_view){out, n}, &payload) == 0;
+  nova_json_free(j);
+  return good;
+}
+
+static bool print_messages(void) {
   printf("# The messages\n\n"
          "Made from `harness/codec/message.def` by `make docs`; do not edit. "
          "A test compares the two.\n\n"
@@ -92,8 +145,58 @@ int main(void) {
     char line[512];
     size_t n;
     if (nova_msg_encode(&msg, line, sizeof line, &n) != 0)
-      return EXIT_FAILURE;
+      return false;
     printf("\n```json\n%.*s```\n", (int)n, line);
   }
-  return EXIT_SUCCESS;
+  return true;
+}
+
+/* What a payload goes with: its topic, or the will of a CONNECT. */
+static void print_place(enum nova_payload_kind kind) {
+  const struct nova_payload_info *info = nova_payload_info(kind);
+  char topic[NOVA_TOPIC_MAX];
+  nova_topic_write(info->channel, nova_view_of("{device_id}"), topic,
+                   sizeof topic);
+  printf("%s`%s`", kind == NOVA_PAYLOAD_WILL ? "last will for " : "", topic);
+}
+
+static bool print_payloads(void) {
+  printf("\n# The MQTT payloads\n\n"
+         "Each payload is one JSON object. What it is, its topic says; on the "
+         "data topic an object with a member `response` or `command` is an "
+         "answer, any other one data. Members that are not listed are allowed; "
+         "in data they are the measured values.\n\n"
+         "| payload | sent by | topic | section |\n"
+         "| --- | --- | --- | --- |\n");
+  for (int k = NOVA_PAYLOAD_UNKNOWN + 1; k < NOVA_PAYLOAD_KINDS; k++) {
+    enum nova_payload_kind kind = (enum nova_payload_kind)k;
+    const struct nova_payload_info *info = nova_payload_info(kind);
+    printf("| [%s](#mqtt-%s) | %s | ", info->name, info->name,
+           senders[info->sender]);
+    print_place(kind);
+    printf(" | %s |\n", info->section);
+  }
+  for (int k = NOVA_PAYLOAD_UNKNOWN + 1; k < NOVA_PAYLOAD_KINDS; k++) {
+    enum nova_payload_kind kind = (enum nova_payload_kind)k;
+    const struct nova_payload_info *info = nova_payload_info(kind);
+    printf("\n## MQTT %s\n\nSent by the %s, section %s: ", info->name,
+           senders[info->sender], info->section);
+    print_place(kind);
+    printf(".\n\n| field | type | | section |\n"
+           "| --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < info->fields; i++)
+      printf("| `%s` | %s | %s | %s |\n", info->field[i].name,
+             payload_type(info->field[i].type),
+             info->field[i].required ? "required" : "optional",
+             info->field[i].section);
+    char text[512];
+    if (!sample_payload(kind, text, sizeof text))
+      return false;
+    printf("\n```json\n%s\n```\n", text);
+  }
+  return true;
+}
+
+int main(void) {
+  return print_messages() && print_payloads() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
