@@ -82,6 +82,10 @@ void nova__broker_end(struct nova_broker *b, struct nova__bconn *c,
   stop_timer(b, c);
   if (final != NOVA__B_FINAL_CLOSE)
     nova__broker_drop_output(b, c);
+  else if (NOVA__BHAS(b, V_B_RST))
+    c->final = NOVA__B_FINAL_RESET;
+  if (b->faulty)
+    nova__bug_drop(b, c);
   if (c->session != NULL)
     c->session->conn = NULL;
   c->ended_next = NULL;
@@ -105,6 +109,8 @@ void nova__broker_bury(struct nova_broker *b) {
     struct nova__bsession *s = c->session;
     c->will = NULL;
     c->session = NULL;
+    if (will != NULL && b->faulty)
+      will = nova__bug_will(b, c, will);
     if (will != NULL)
       nova__broker_will(b, c->conn, will);
     if (s != NULL)
@@ -137,6 +143,8 @@ static void take_options(struct nova_broker_options *o) {
     o->retained_most = 10000;
   if (o->subscriptions_most == 0)
     o->subscriptions_most = 1000;
+  if (o->late == 0)
+    o->late = 6 * NOVA_SEC;
 }
 
 struct nova_broker *nova_broker_new(const struct nova_broker_options *options) {
@@ -154,6 +162,7 @@ struct nova_broker *nova_broker_new(const struct nova_broker_options *options) {
   b->options = o;
   nova__connmap_init(&b->map, b->mem);
   nova_buf_init(&b->codes, b->mem, o.packet_limit + 1);
+  nova__bug_init(b);
   if (nova__btree_init(&b->tree, b->mem) != 0) {
     nova_broker_free(b);
     return NULL;
@@ -178,6 +187,7 @@ void nova_broker_free(struct nova_broker *b) {
   for (size_t i = 0; i < b->session_bucket_n; i++)
     while (b->session[i] != NULL)
       nova__broker_forget(b, b->session[i]);
+  nova__bug_free(b);
   nova__broker_free_retained(b);
   nova__broker_free_blocks(b);
   nova__btree_free(&b->tree);
@@ -191,29 +201,46 @@ void nova_broker_free(struct nova_broker *b) {
 /* --- time ------------------------------------------------------------------
  */
 
-static nova_ts keep_alive_span(const struct nova__bconn *c) {
+static nova_ts keep_alive_span(const struct nova_broker *b,
+                               const struct nova__bconn *c) {
+  if (b->faulty)
+    return nova__bug_keep_alive(b, c);
   return c->keep_alive * 1500 * NOVA_MS; /* 3.1.2-24 */
 }
 
 void nova__broker_start_keep_alive(struct nova_broker *b,
                                    struct nova__bconn *c) {
-  if (c->keep_alive == 0 || b->options.no_keep_alive)
+  nova_ts span = b->options.no_keep_alive ? 0 : keep_alive_span(b, c);
+  if (span == 0)
     stop_timer(b, c);
   else
-    set_timer(b, c, nova_ts_add(b->now, keep_alive_span(c)));
+    set_timer(b, c, nova_ts_add(b->now, span));
+}
+
+nova_ts nova_broker_next_deadline(const struct nova_broker *b) {
+  nova_ts due = b->timer_n != 0 ? b->timer[0]->due : NOVA_TS_NONE;
+  return b->faulty ? nova_ts_min(due, nova__bug_deadline(b)) : due;
+}
+
+/* The time of the first timer has come. */
+static void time_out(struct nova_broker *b) {
+  struct nova__bconn *c = b->timer[0];
+  nova_ts due = c->due;
+  if (c->state == NOVA__B_CONNECTED)
+    due = nova_ts_add(c->last, keep_alive_span(b, c));
+  if (due > b->now)
+    set_timer(b, c, due);
+  else
+    nova__broker_end(b, c, NOVA_BROKER_KEEP_ALIVE, 0, NOVA__B_FINAL_CLOSE);
 }
 
 static void expire(struct nova_broker *b) {
-  while (b->timer_n != 0 && b->timer[0]->due <= b->now) {
-    struct nova__bconn *c = b->timer[0];
-    nova_ts due = c->due;
-    if (c->state == NOVA__B_CONNECTED)
-      due = nova_ts_add(c->last, keep_alive_span(c));
-    if (due > b->now) {
-      set_timer(b, c, due);
-      continue;
-    }
-    nova__broker_end(b, c, NOVA_BROKER_KEEP_ALIVE, 0, NOVA__B_FINAL_CLOSE);
+  nova_ts due;
+  while ((due = nova_broker_next_deadline(b)) <= b->now) {
+    if (b->faulty && nova__bug_deadline(b) == due)
+      nova__bug_expire(b);
+    else
+      time_out(b);
     nova__broker_bury(b);
   }
 }
@@ -225,10 +252,6 @@ static void settle(struct nova_broker *b, nova_ts now) {
     b->now = now;
   expire(b);
   b->error = 0; /* What failed there was another connection's. */
-}
-
-nova_ts nova_broker_next_deadline(const struct nova_broker *b) {
-  return b->timer_n != 0 ? b->timer[0]->due : NOVA_TS_NONE;
 }
 
 void nova_broker_expire(struct nova_broker *b, nova_ts now) {
@@ -271,12 +294,11 @@ static void intake(struct nova_broker *b, struct nova__bconn *c,
   if (event == NOVA_MQTT_PACKET)
     nova__broker_packet(b, c, out);
   else if (event == NOVA_MQTT_OVERSIZED)
-    nova__broker_end(b, c, NOVA_BROKER_MALFORMED, NOVA_ERR_MQTT_OVERSIZED,
-                     NOVA__B_FINAL_CLOSE);
+    nova__broker_malformed(b, c, NOVA_ERR_MQTT_OVERSIZED);
   else if (event == NOVA_ERR_NO_MEMORY)
     nova__broker_no_memory(b, c);
   else
-    nova__broker_end(b, c, NOVA_BROKER_MALFORMED, event, NOVA__B_FINAL_CLOSE);
+    nova__broker_malformed(b, c, event);
 }
 
 int nova_broker_feed(struct nova_broker *b, uint64_t conn, const char *p,
@@ -285,7 +307,8 @@ int nova_broker_feed(struct nova_broker *b, uint64_t conn, const char *p,
   struct nova__bconn *c = nova__connmap_get(&b->map, conn);
   if (c == NULL)
     return 0;
-  for (size_t at = 0, used; at < n && c->state != NOVA__B_ENDED; at += used) {
+  for (size_t at = 0, used; at < n && c->state != NOVA__B_ENDED && !c->deaf;
+       at += used) {
     struct nova_mqtt_out out;
     int event = nova_mqtt_stream_feed(&c->stream, p + at, n - at, &used, &out);
     if (event == NOVA_MQTT_MORE)

@@ -28,6 +28,7 @@
 #include "base/buf.h"
 #include "base/time.h"
 #include "codec/mqtt.h"
+#include "peer/fault.h"
 
 struct nova_broker;
 
@@ -72,24 +73,36 @@ struct nova_broker_owner {
   void *user;
 };
 
+/* Spans of faults and variants, the rows of broker_faults.def. */
+#define NOVA_BROKER_CLOSES_LATER_BY (1500 * NOVA_MS) /* V_B_CLOSES_LATER */
+#define NOVA_BROKER_SLOW_BY         (4 * NOVA_SEC) /* V_B_ACKS_SLOW, _WILL_SLOW */
+#define NOVA_BROKER_GATHERS_FOR     (200 * NOVA_MS) /* V_B_GATHERED */
+#define NOVA_BROKER_LOOKS_EVERY     (2 * NOVA_SEC)  /* V_B_KEEP_ALIVE_LATE */
+#define NOVA_BROKER_STACKS_FOR      (100 * NOVA_MS) /* B_ORDER_REVERSED */
+#define NOVA_BROKER_REMEMBERS_FOR   (50 * NOVA_MS)  /* B_PUBACK_LAST_ONLY */
+
 /* 0 in a field with a default means the default. */
 struct nova_broker_options {
   const struct nova_mem *mem; /* NULL: the C library's */
   struct nova_broker_owner owner;
-  size_t packet_limit;       /* remaining length; default NOVA_MQTT_LIMIT */
-  nova_ts connect_timeout;   /* from accept to CONNECT; default 10 s */
-  bool no_keep_alive;        /* silent clients stay */
-  size_t max_connections;    /* default 100000 */
-  size_t max_sessions;       /* that are kept without a connection; the
-                                oldest goes first; default 10000 */
-  size_t queued_most;        /* messages that wait for one session; a further
-                                one of QoS 0 is dropped, of QoS 1 or 2 the
-                                oldest is; default 1000 */
-  size_t inflight_most;      /* QoS 1 and 2 messages that wait for their
-                                acknowledgement; default 100 */
-  size_t unsent_limit;       /* default 1 MiB */
-  size_t retained_most;      /* topics with a retained message; the oldest goes
-                                first; default 10000 */
+  size_t packet_limit;     /* remaining length; default NOVA_MQTT_LIMIT */
+  nova_ts connect_timeout; /* from accept to CONNECT; default 10 s */
+  bool no_keep_alive;      /* silent clients stay */
+  size_t max_connections;  /* default 100000 */
+  size_t max_sessions;     /* that are kept without a connection; the
+                              oldest goes first; default 10000 */
+  size_t queued_most;      /* messages that wait for one session; a further
+                              one of QoS 0 is dropped, of QoS 1 or 2 the
+                              oldest is; default 1000 */
+  size_t inflight_most;    /* QoS 1 and 2 messages that wait for their
+                              acknowledgement; default 100 */
+  size_t unsent_limit;     /* default 1 MiB */
+  size_t retained_most;    /* topics with a retained message; the oldest goes
+                              first; default 10000 */
+  const struct nova_fault_set *faults; /* NULL: none; copied. Those of
+                                          broker_faults.def act */
+  nova_ts late; /* what a fault called late waits; default 6 s, which is longer
+                   than any wait of the guide */
   size_t subscriptions_most; /* of one session; a further one gets 0x80; default
                                 1000 */
 };

@@ -67,8 +67,8 @@ static bool remember(struct nova_broker *b, struct nova__bconn *c,
   return c->will != NULL;
 }
 
-static void accept(struct nova_broker *b, struct nova__bconn *c,
-                   const struct nova_mqtt_connect *connect) {
+void nova__broker_admit(struct nova_broker *b, struct nova__bconn *c,
+                        const struct nova_mqtt_connect *connect) {
   struct nova_mqtt m = {.type = NOVA_MQTT_CONNACK};
   if (!remember(b, c, connect)) {
     /* The CONNECT was not accepted: there is no will yet. */
@@ -99,16 +99,22 @@ void nova__broker_connect(struct nova_broker *b, struct nova__bconn *c,
                           const struct nova_mqtt *m, int error) {
   if (error == NOVA_ERR_MQTT_PROTOCOL_31 ||
       error == NOVA_ERR_MQTT_PROTOCOL_LEVEL) {
+    if (NOVA__BHAS(b, V_B_LEVEL_CLOSED))
+      c->withheld |= 1u << NOVA_MQTT_CONNACK;
     refuse(b, c, NOVA_MQTT_CODE_LEVEL); /* 3.1.2-2 */
     return;
   }
   if (error != 0) {
-    nova__broker_end(b, c, NOVA_BROKER_MALFORMED, error, NOVA__B_FINAL_CLOSE);
+    nova__broker_malformed(b, c, error);
+    return;
+  }
+  if (NOVA__BHAS(b, B_LEVEL_5_ONLY)) {
+    refuse(b, c, NOVA_MQTT_CODE_LEVEL);
     return;
   }
   uint8_t code = judge(b, c, &m->u.connect);
   if (code != NOVA_MQTT_CODE_ACCEPTED)
     refuse(b, c, code);
   else
-    accept(b, c, &m->u.connect);
+    nova__broker_admit(b, c, &m->u.connect);
 }

@@ -114,13 +114,25 @@ static char *reserve(struct nova_broker *b, struct nova__bconn *c, size_t n) {
 static void commit(struct nova_broker *b, struct nova__bconn *c, size_t n) {
   c->out_n += (uint32_t)n;
   c->unsent += n;
-  nova__broker_ready(b, c);
+  if (!b->faulty || !nova__bug_gathers(b, c))
+    nova__broker_ready(b, c);
+}
+
+void nova__broker_put_bytes(struct nova_broker *b, struct nova__bconn *c,
+                            const char *p, size_t n) {
+  char *place = c->state != NOVA__B_ENDED ? reserve(b, c, n) : NULL;
+  if (place == NULL)
+    return;
+  memcpy(place, p, n);
+  commit(b, c, n);
 }
 
 void nova__broker_put(struct nova_broker *b, struct nova__bconn *c,
                       const struct nova_mqtt *m) {
   size_t n;
   if (c->state == NOVA__B_ENDED || (c->withheld >> m->type & 1) != 0)
+    return;
+  if (b->faulty && nova__bug_put(b, c, m))
     return;
   /* What is sent was decoded from a packet, or comes from the owner: it may be
    * odd, but it can be written. */
@@ -142,9 +154,9 @@ void nova__broker_put_ack(struct nova_broker *b, struct nova__bconn *c,
 
 void nova__broker_drop_output(struct nova_broker *b, struct nova__bconn *c) {
   give_block(b, c->out, c->out_cap);
-  c->unsent -= c->out_n;
+  c->unsent -= c->out_n - c->out_at;
   c->out = NULL;
-  c->out_n = c->out_cap = 0;
+  c->out_n = c->out_cap = c->out_at = 0;
 }
 
 void nova__broker_free_conn(struct nova_broker *b, struct nova__bconn *c) {
@@ -182,13 +194,17 @@ bool nova_broker_next_output(struct nova_broker *b,
   while ((c = b->ready) != NULL) {
     *out = (struct nova_broker_out){.conn = c->conn};
     if (c->out_n != 0) {
+      uint32_t n = NOVA__BHAS(b, V_B_BYTES) ? 1 : c->out_n;
       out->kind = NOVA_BROKER_SEND;
-      out->bytes = (struct nova_view){c->out, c->out_n};
-      wrote(&c->writes, c->out_n);
+      out->bytes = (struct nova_view){c->out + c->out_at, n};
+      wrote(&c->writes, n);
+      c->out_at += n;
+      if (c->out_at < c->out_n)
+        return true;
       b->handed_bytes = c->out;
       b->handed_cap = c->out_cap;
       c->out = NULL;
-      c->out_n = c->out_cap = 0;
+      c->out_n = c->out_cap = c->out_at = 0;
       if (c->state != NOVA__B_ENDED) {
         b->ready = c->ready_next;
         c->ready = false;

@@ -2,8 +2,10 @@
 
 #include "base/unreachable.h"
 
-static void malformed(struct nova_broker *b, struct nova__bconn *c, int code) {
-  nova__broker_end(b, c, NOVA_BROKER_MALFORMED, code, NOVA__B_FINAL_CLOSE);
+void nova__broker_malformed(struct nova_broker *b, struct nova__bconn *c,
+                            int code) {
+  if (!b->faulty || !nova__bug_spares(b, c, code))
+    nova__broker_end(b, c, NOVA_BROKER_MALFORMED, code, NOVA__B_FINAL_CLOSE);
 }
 
 static void on_publish(struct nova_broker *b, struct nova__bconn *c,
@@ -12,13 +14,14 @@ static void on_publish(struct nova_broker *b, struct nova__bconn *c,
   struct nova__bpass p = {.m = {.topic = u->topic,
                                 .payload = u->payload,
                                 .qos = u->qos,
-                                .retain = u->retain}};
+                                .retain = u->retain},
+                          .client = true};
   /* Once however often it comes, until PUBREL (4.3.3). */
   int fresh = u->qos == 2 ? nova__broker_take(b, c->session, u->packet_id) : 1;
   int error = fresh < 0 ? fresh : 0;
   if (fresh > 0 &&
       (o->publish == NULL || o->publish(o->user, c->conn, false, &p.m)))
-    error = nova__broker_route(b, &p);
+    error = b->faulty ? nova__bug_route(b, c, &p) : nova__broker_route(b, &p);
   nova__broker_msg_unref(b, p.kept);
   if (error != 0)
     nova__broker_no_memory(b, c);
@@ -74,25 +77,59 @@ static void on_unsubscribe(struct nova_broker *b, struct nova__bconn *c,
 }
 
 static void on_disconnect(struct nova_broker *b, struct nova__bconn *c) {
-  nova__broker_msg_unref(b, c->will); /* 3.14.4-3 */
-  c->will = NULL;
+  if (!NOVA__BHAS(b, B_WILL_AFTER_DISCONNECT)) {
+    nova__broker_msg_unref(b, c->will); /* 3.14.4-3 */
+    c->will = NULL;
+  }
+  if (NOVA__BHAS(b, V_B_DISCONNECT_STAYS)) {
+    c->deaf = true;
+    return;
+  }
   nova__broker_end(b, c, NOVA_BROKER_DISCONNECTED, 0, NOVA__B_FINAL_CLOSE);
+}
+
+/* A packet of who is not connected; true where it is to be handled all the
+ * same. */
+static bool first_packet(struct nova_broker *b, struct nova__bconn *c,
+                         const struct nova_mqtt *m, int error) {
+  static const struct nova_mqtt_connect anonymous = {.clean_session = true};
+  if (m->type == NOVA_MQTT_CONNECT) {
+    nova__broker_connect(b, c, m, error);
+    return false;
+  }
+  if (NOVA__BHAS(b, B_FIRST_SKIPPED))
+    return false;
+  if (error != 0 || !NOVA__BHAS(b, B_FIRST_SERVED)) { /* 3.1.0-1 */
+    nova__broker_malformed(b, c, error != 0 ? error : NOVA_ERR_STATE);
+    return false;
+  }
+  c->withheld |= 1u << NOVA_MQTT_CONNACK;
+  nova__broker_admit(b, c, &anonymous);
+  return c->state == NOVA__B_CONNECTED;
+}
+
+/* What only a server says, or what was said before. */
+static void out_of_place(struct nova_broker *b, struct nova__bconn *c,
+                         enum nova_mqtt_type type) {
+  struct nova_mqtt accepted = {.type = NOVA_MQTT_CONNACK};
+  if (type == NOVA_MQTT_CONNECT && NOVA__BHAS(b, B_SECOND_CONNECT))
+    nova__broker_put(b, c, &accepted);
+  else
+    nova__broker_malformed(b, c, NOVA_ERR_STATE);
 }
 
 void nova__broker_packet(struct nova_broker *b, struct nova__bconn *c,
                          const struct nova_mqtt_out *out) {
   struct nova_mqtt m;
   int error = nova_mqtt_decode(out->packet.p, out->packet.n, &m, NULL);
-  c->last = b->now;
-  if (c->state == NOVA__B_NEW) {
-    if (m.type == NOVA_MQTT_CONNECT)
-      nova__broker_connect(b, c, &m, error);
-    else /* 3.1.0-1 */
-      malformed(b, c, error != 0 ? error : NOVA_ERR_STATE);
+  if (b->faulty)
+    error = nova__bug_decode(b, out->packet, &m, error);
+  if (!b->faulty || nova__bug_counts(b, m.type))
+    c->last = b->now;
+  if (c->state == NOVA__B_NEW && !first_packet(b, c, &m, error))
     return;
-  }
   if (error != 0) {
-    malformed(b, c, error);
+    nova__broker_malformed(b, c, error);
     return;
   }
   switch (m.type) {
@@ -118,7 +155,7 @@ void nova__broker_packet(struct nova_broker *b, struct nova__bconn *c,
   case NOVA_MQTT_CONNACK:
   case NOVA_MQTT_SUBACK:
   case NOVA_MQTT_UNSUBACK:
-  case NOVA_MQTT_PINGRESP: malformed(b, c, NOVA_ERR_STATE); return;
+  case NOVA_MQTT_PINGRESP: out_of_place(b, c, m.type); return;
   case NOVA_MQTT_NONE: break;
   }
   nova_unreachable();

@@ -37,25 +37,37 @@ struct hits {
   struct nova__bsession *first;
 };
 
-static void collect(void *user, const struct nova__bnode *n) {
-  struct hits *h = user;
-  for (struct nova__bsub *sub = n->subs; sub != NULL; sub = sub->node_next) {
-    struct nova__bsession *s = sub->session;
-    if (s->hit != h->number) {
-      s->hit = h->number;
-      s->hit_qos = sub->qos;
-      s->hit_next = h->first;
-      h->first = s;
-    } else if (sub->qos > s->hit_qos) {
-      s->hit_qos = sub->qos;
-    }
+static void hit(struct hits *h, struct nova__bsession *s, uint8_t qos) {
+  if (s->hit != h->number) {
+    s->hit = h->number;
+    s->hit_qos = qos;
+    s->hit_next = h->first;
+    h->first = s;
+  } else if (qos > s->hit_qos) {
+    s->hit_qos = qos;
   }
+}
+
+static void collect(void *user, const struct nova__bnode *n) {
+  for (struct nova__bsub *sub = n->subs; sub != NULL; sub = sub->node_next)
+    hit(user, sub->session, sub->qos);
+}
+
+/* B_BROADCAST */
+static void collect_all(const struct nova_broker *b, struct hits *h) {
+  for (size_t i = 0; i < b->session_bucket_n; i++)
+    for (struct nova__bsession *s = b->session[i]; s != NULL;
+         s = s->same_bucket)
+      if (s->conn != NULL && s->subs != NULL)
+        hit(h, s, s->subs->qos);
 }
 
 int nova__broker_route(struct nova_broker *b, struct nova__bpass *p) {
   struct hits hits = {.number = ++b->hits};
   int error = p->m.retain ? nova__broker_retain(b, p) : 0;
   nova__btree_match(&b->tree, p->m.topic, collect, &hits);
+  if (p->client && NOVA__BHAS(b, B_BROADCAST))
+    collect_all(b, &hits);
   /* No session goes before nova__broker_bury(), so the list holds. */
   for (struct nova__bsession *s = hits.first; s != NULL; s = s->hit_next)
     if (nova__broker_deliver(b, s, p, s->hit_qos, false) != 0)

@@ -200,17 +200,22 @@ void nova__broker_leave(struct nova_broker *b, struct nova__bsession *s) {
 /* --- messages to a client --------------------------------------------------
  */
 
+/* V_B_IDS_DOWN: ids count from the other end. */
+static uint16_t turned(const struct nova_broker *b, uint16_t id) {
+  return NOVA__BHAS(b, V_B_IDS_DOWN) ? (uint16_t)(65536 - id) : id;
+}
+
 /* A packet id that no message has which is not acknowledged. There is one: at
  * most 65534 are in flight. How far it is to the next one in use is counted
  * once and then used up, so that ids cost no search. */
-static uint16_t next_id(struct nova__bsession *s) {
+static uint16_t next_id(const struct nova_broker *b, struct nova__bsession *s) {
   uint16_t id = s->last_id;
   while (s->free_ids == 0) {
     /* The next one may be in use itself: then go on behind it. */
     uint32_t least = 65535;
     for (uint32_t i = 0; i < s->sent.n; i++) {
       const struct nova__bitem *it = at(&s->sent, i);
-      uint32_t ahead = (uint32_t)(it->id + 65535 - id - 1) % 65535;
+      uint32_t ahead = (uint32_t)(turned(b, it->id) + 65535 - id - 1) % 65535;
       if (it->step != NOVA__B_DONE && ahead < least)
         least = ahead;
     }
@@ -220,7 +225,7 @@ static uint16_t next_id(struct nova__bsession *s) {
   }
   s->free_ids--;
   s->last_id = id == 65535 ? 1 : (uint16_t)(id + 1);
-  return s->last_id;
+  return turned(b, s->last_id);
 }
 
 static void send_publish(struct nova_broker *b, struct nova__bconn *c,
@@ -234,6 +239,10 @@ static void send_publish(struct nova_broker *b, struct nova__bconn *c,
                                            .topic = m->topic,
                                            .payload = m->payload}};
   nova__broker_put(b, c, &packet);
+  if (m->qos == 1 && !dup && NOVA__BHAS(b, V_B_SENT_AGAIN)) {
+    packet.u.publish.dup = true;
+    nova__broker_put(b, c, &packet);
+  }
 }
 
 static struct nova_broker_message as_sent(const struct nova__bitem *it) {
@@ -255,7 +264,7 @@ static struct nova__bitem *add_sent(const struct nova_broker *b,
   /* While next_id() looks, the new place is none of those in use. */
   *it = (struct nova__bitem){.step = NOVA__B_DONE};
   *it = (struct nova__bitem){.msg = msg,
-                             .id = next_id(s),
+                             .id = next_id(b, s),
                              .step = NOVA__B_SENT,
                              .qos = qos,
                              .retain = retain};
@@ -327,9 +336,12 @@ int nova__broker_deliver(struct nova_broker *b, struct nova__bsession *s,
   struct nova_broker_message m = p->m;
   m.retain = retain;
   m.qos = qos < m.qos ? qos : m.qos;
+  if (!p->will && NOVA__BHAS(b, B_QOS_DOWNGRADED))
+    m.qos = 0;
   if (c == NULL)
     return s->clean || m.qos == 0 ? 0 : wait(b, s, p, m.qos, retain);
-  if (o->deliver != NULL && !o->deliver(o->user, c->conn, &m))
+  if (o->deliver != NULL && !NOVA__BHAS(b, B_BROADCAST) &&
+      !o->deliver(o->user, c->conn, &m))
     return 0;
   if (s->waiting.n != 0 || (m.qos != 0 && !may_send(b, s)))
     return wait(b, s, p, m.qos, retain);

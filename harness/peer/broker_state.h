@@ -27,7 +27,7 @@ struct nova__bmsg {
 struct nova__bpass {
   struct nova_broker_message m;
   struct nova__bmsg *kept;
-  bool will;
+  bool will, client; /* whose it is; neither: the owner's */
 };
 
 static inline struct nova_view nova__bmsg_topic(const struct nova__bmsg *m) {
@@ -189,16 +189,43 @@ struct nova__bconn {
   size_t timer; /* its place there, from 1 on; 0: none */
   char *out;    /* what is to be sent */
   uint32_t out_n, out_cap;
-  size_t unsent; /* those and the handed-out ones */
+  uint32_t out_at; /* V_B_BYTES: as many of them are out */
+  size_t unsent;   /* those and the handed-out ones */
   struct nova__bwrites writes;
   int code; /* ENDED, by MALFORMED or REFUSED */
   uint16_t keep_alive;
   uint16_t withheld;
-  uint8_t state; /* enum nova__bstate */
-  uint8_t how;   /* enum nova_broker_end */
-  uint8_t final; /* enum nova__bfinal */
-  bool ready;    /* in the list of those with an output */
+  uint16_t pubacks, publishes, pings; /* faults: so far */
+  uint16_t last_puback;               /* B_PUBACK_LAST_ONLY */
+  uint8_t state;                      /* enum nova__bstate */
+  uint8_t how;                        /* enum nova_broker_end */
+  uint8_t final;                      /* enum nova__bfinal */
+  bool ready;                         /* in the list of those with an output */
   bool resumed;
+  bool deaf;    /* faults: what comes is not read any more */
+  bool pending; /* V_B_GATHERED, B_PUBACK_LAST_ONLY: a timer runs */
+};
+
+/* What faults and variants put off. */
+enum nova__bthen {
+  NOVA__B_THEN_PUT,    /* |bytes| are sent */
+  NOVA__B_THEN_END,    /* the connection is ended: it was malformed */
+  NOVA__B_THEN_READY,  /* what was gathered goes out */
+  NOVA__B_THEN_PUBACK, /* of the last id */
+  NOVA__B_THEN_ROUTE,  /* |msg| goes to its subscribers */
+  NOVA__B_THEN_UNSTACK,
+};
+
+struct nova__blater {
+  struct nova__blater *next;
+  nova_ts when;
+  struct nova__bconn *c; /* goes with it; NULL: goes with none */
+  struct nova__bmsg *msg;
+  enum nova__bthen then;
+  int code;
+  bool will;
+  size_t n;
+  char bytes[];
 };
 
 /* A block of memory for output that nobody uses. */
@@ -237,7 +264,18 @@ struct nova_broker {
   struct nova__bretained *retained_first, *retained_last;
 
   struct nova_buf codes; /* of the SUBACK that is being made */
+
+  /* Faults. */
+  struct nova_fault_set faults;
+  bool faulty;                /* there are any */
+  bool mute;                  /* the present PUBLISH goes to nobody */
+  struct nova__blater *later; /* by time */
+  struct nova__blater *stack; /* B_ORDER_REVERSED: the last one first */
+  struct nova_buf patched;    /* the present packet as a fault reads it */
 };
+
+#define NOVA__BHAS(b, FAULT)                                                   \
+  ((b)->faulty && nova_fault_has(&(b)->faults, NOVA_FAULT_##FAULT))
 
 /* A hash of |n| bytes that starts from |seed|. */
 static inline uint32_t nova__bhash(const char *p, size_t n, uint32_t seed) {
@@ -274,6 +312,10 @@ void nova__broker_put(struct nova_broker *b, struct nova__bconn *c,
 void nova__broker_put_ack(struct nova_broker *b, struct nova__bconn *c,
                           enum nova_mqtt_type type, uint16_t id);
 
+/* Bytes of packets that a fault makes up. */
+void nova__broker_put_bytes(struct nova_broker *b, struct nova__bconn *c,
+                            const char *p, size_t n);
+
 /* Something is to be handed out for |c|. */
 void nova__broker_ready(struct nova_broker *b, struct nova__bconn *c);
 
@@ -292,11 +334,19 @@ void nova__broker_free_blocks(struct nova_broker *b);
 void nova__broker_packet(struct nova_broker *b, struct nova__bconn *c,
                          const struct nova_mqtt_out *out);
 
+/* Ends a connection that broke the standard. */
+void nova__broker_malformed(struct nova_broker *b, struct nova__bconn *c,
+                            int code);
+
 /* --- broker_connect.c */
 
 /* Answers a CONNECT; |error|: of its decoding. */
 void nova__broker_connect(struct nova_broker *b, struct nova__bconn *c,
                           const struct nova_mqtt *m, int error);
+
+/* Lets a client in, and says so. */
+void nova__broker_admit(struct nova_broker *b, struct nova__bconn *c,
+                        const struct nova_mqtt_connect *connect);
 
 /* --- broker_session.c */
 
@@ -391,5 +441,49 @@ int nova__broker_route(struct nova_broker *b, struct nova__bpass *p);
 /* Publishes a will and gives it back. */
 void nova__broker_will(struct nova_broker *b, uint64_t conn,
                        struct nova__bmsg *will);
+
+/* --- broker_bug.c: faults and variants; all of them only where b->faulty. What
+ * returns bool has done it all where it is true. */
+
+void nova__bug_init(struct nova_broker *b);
+void nova__bug_free(struct nova_broker *b);
+
+/* A packet is about to be sent. */
+bool nova__bug_put(struct nova_broker *b, struct nova__bconn *c,
+                   const struct nova_mqtt *m);
+
+/* Bytes wait to be handed out. */
+bool nova__bug_gathers(struct nova_broker *b, struct nova__bconn *c);
+
+/* A connection broke the standard. */
+bool nova__bug_spares(struct nova_broker *b, struct nova__bconn *c, int code);
+
+/* Decodes a packet that was refused with |error| as a fault reads it. Returns
+ * what is wrong with it then. */
+int nova__bug_decode(struct nova_broker *b, struct nova_view packet,
+                     struct nova_mqtt *m, int error);
+
+/* Whether a packet starts the keep-alive anew. */
+bool nova__bug_counts(const struct nova_broker *b, enum nova_mqtt_type type);
+
+/* 0: there is none. */
+nova_ts nova__bug_keep_alive(const struct nova_broker *b,
+                             const struct nova__bconn *c);
+
+/* A client's PUBLISH to its subscribers. Errors as nova__broker_route(). */
+int nova__bug_route(struct nova_broker *b, struct nova__bconn *c,
+                    struct nova__bpass *p);
+
+/* The will of |c|, which has ended: what is to be published of it now, NULL for
+ * nothing. */
+struct nova__bmsg *nova__bug_will(struct nova_broker *b, struct nova__bconn *c,
+                                  struct nova__bmsg *will);
+
+/* Drops what was put off for |c|. */
+void nova__bug_drop(struct nova_broker *b, const struct nova__bconn *c);
+
+/* When the next thing is due that was put off, and does it. */
+nova_ts nova__bug_deadline(const struct nova_broker *b);
+void nova__bug_expire(struct nova_broker *b);
 
 #endif
