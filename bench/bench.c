@@ -54,6 +54,11 @@ static double median(const double *x) {
 
 bool bench_job(const char *title, struct nova_view doc, double target,
                const struct contender *c, size_t n) {
+  return bench_items(title, doc, 0, target, c, n);
+}
+
+bool bench_items(const char *title, struct nova_view doc, size_t items,
+                 double target, const struct contender *c, size_t n) {
   static double ns[CONTENDERS][ROUNDS];
   for (size_t i = 0; i < n; i++)
     if (c[i].begin != NULL)
@@ -76,8 +81,11 @@ bool bench_job(const char *title, struct nova_view doc, double target,
     for (size_t r = 0; r < ROUNDS; r++)
       ratio[r] = ns[i][r] / ns[0][r];
     double m = median(ns[i]);
-    printf("  %-12s %11.1f ns %9.1f MB/s %8.2f x   %s\n", c[i].name, m,
+    printf("  %-12s %11.1f ns %9.1f MB/s %8.2f x   %s", c[i].name, m,
            (double)doc.n * 1e3 / m, median(ratio), c[i].does);
+    if (items != 0)
+      printf("; %.0f messages/s", (double)items * 1e9 / m);
+    putchar('\n');
     if (i == 1)
       reached = median(ratio);
   }
@@ -92,7 +100,8 @@ int main(void) {
          "one's time.\n\n",
          ROUNDS);
   bool frames = bench_frames();
+  bool packets = bench_packets();
   bool parsers = bench_parsers();
   documents_free();
-  return frames && parsers ? 0 : 1;
+  return frames && packets && parsers ? 0 : 1;
 }

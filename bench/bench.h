@@ -26,8 +26,13 @@ struct contender {
 bool bench_job(const char *title, struct nova_view doc, double target,
                const struct contender *c, size_t n);
 
+/* The same for a document of |items| messages, whose rate is printed too. */
+bool bench_items(const char *title, struct nova_view doc, size_t items,
+                 double target, const struct contender *c, size_t n);
+
 /* Jobs. */
 bool bench_frames(void);
+bool bench_packets(void);
 bool bench_parsers(void);
 
 /* Documents, made up once and kept until the end. */
