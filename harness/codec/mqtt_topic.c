@@ -39,12 +39,36 @@ static int other(const char *p, size_t n, unsigned *saw, size_t *length) {
   return 0;
 }
 
+/* Whether all eight bytes at |p| are printable ones of ASCII without "#" and
+ * "+". The top bit is set of every byte that is none; a borrow out of such a
+ * byte may set others too. */
+static bool plain_word(const char *p) {
+  const uint64_t ones = UINT64_C(0x0101010101010101);
+  uint64_t w;
+  memcpy(&w, p, 8);
+  uint64_t hash = w ^ ones * '#', plus = w ^ ones * '+';
+  uint64_t bad =
+      w | (w - ones * 0x20) | (w + ones) | (hash - ones) | (plus - ones);
+  return (bad & ones * 0x80) == 0;
+}
+
+/* How many of the bytes from |i| on are plain, as far as words tell. */
+static size_t plain(struct nova_view s, size_t i) {
+  size_t start = i;
+  while (s.n - i >= 8 && plain_word(s.p + i))
+    i += 8;
+  /* The last word begins before the last bytes. */
+  if (s.n - i < 8 && s.n >= 8 && plain_word(s.p + s.n - 8))
+    i = s.n;
+  return i - start;
+}
+
 int nova__mqtt_text(struct nova_view s, enum nova__mqtt_kind kind,
                     unsigned *saw, size_t *where) {
   *where = 0;
   if (s.n == 0)
     return kind == NOVA__MQTT_STRING ? 0 : NOVA_ERR_MQTT_TOPIC_EMPTY;
-  size_t i = 0;
+  size_t i = plain(s, 0);
   while (i < s.n) {
     char c = s.p[i];
     size_t length = 1;

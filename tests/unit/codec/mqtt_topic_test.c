@@ -234,3 +234,28 @@ Test(mqtt_topic, nothing_is_too_odd_to_be_compared) {
   cr_assert_not(
       nova_mqtt_match(nova_view_of("#"), (struct nova_view){NULL, 0}));
 }
+
+/* Strings are looked at eight bytes at a time: every byte at every place. */
+Test(mqtt_topic, every_byte_at_every_place) {
+  for (size_t n = 1; n <= 20; n++)
+    for (size_t at = 0; at < n; at++)
+      for (unsigned c = 0; c < 256; c++) {
+        char *packet = malloc(4 + n);
+        cr_assert_not_null(packet);
+        memcpy(packet, (char[]){0x30, (char)(2 + n), 0, (char)n}, 4);
+        memset(packet + 4, 'a', n);
+        packet[4 + at] = (char)c;
+        struct nova_mqtt m;
+        struct nova_fault_at fault;
+        int expected = c == 0                 ? NOVA_ERR_MQTT_NUL
+                       : c == '#' || c == '+' ? NOVA_ERR_MQTT_PUBLISH_WILDCARD
+                       : c >= 0x80            ? NOVA_ERR_MQTT_UTF8
+                                              : 0;
+        cr_assert_eq(nova_mqtt_decode(packet, 4 + n, &m, &fault), expected,
+                     "%02x at %zu of %zu", c, at, n);
+        cr_assert_eq(fault.offset, expected != 0 ? 4 + at : 0);
+        if (expected == 0)
+          cr_assert_eq(m.saw != 0, c < 0x20 || c == 0x7f);
+        free(packet);
+      }
+}
