@@ -22,20 +22,31 @@ static int crash(const struct nova_device *d, struct nova_view payload, int err,
   return 0;
 }
 
-/* |command|: its name as far as there is one. */
-static void on_malformed(struct nova_device *d,
-                         struct nova_json_value command) {
-  struct nova__device_answer a = {.known = false};
+static void answer(struct nova_device *d, struct nova_json_value command,
+                   const struct nova__device_answer *a) {
+  struct nova_view name =
+      command.type == NOVA_JSON_STRING ? command.text : nova_view_of("\"\"");
+  nova__device_mqtt_answer(d, name, a);
+}
+
+/* V_DM_MALFORMED_ANSWERED. |command|: its name as far as there is one. */
+static void complain(struct nova_device *d, struct nova_json_value command,
+                     const struct nova__device_answer *a) {
+  if (nova__device_put_state(d) != 0)
+    nova__device_give_up(d);
+  else
+    answer(d, command, a);
+}
+
+static void on_malformed(struct nova_device *d, struct nova_json_value command,
+                         const struct nova__device_answer *a) {
   if (NOVA__DEVICE_HAS(d, DM_MALFORMED_HANGS)) {
     nova__device_hang(d);
   } else if (NOVA__DEVICE_HAS(d, V_DM_MALFORMED_CLOSES)) {
     nova__device_mqtt_bare(d, NOVA_MQTT_DISCONNECT);
     nova__device_leave(d, NOVA_DEVICE_CLOSE, NOVA__DEVICE_LEFT);
   } else if (NOVA__DEVICE_HAS(d, V_DM_MALFORMED_ANSWERED)) {
-    nova__device_mqtt_answer(
-        d,
-        command.type == NOVA_JSON_STRING ? command.text : nova_view_of("\"\""),
-        &a);
+    complain(d, command, a);
   }
   d->deaf = d->deaf || NOVA__DEVICE_HAS(d, DM_MALFORMED_DEAF);
 }
@@ -50,7 +61,7 @@ static void carry_out(struct nova_device *d, struct nova_json_value command,
   if (err != 0)
     nova__device_give_up(d);
   else if (!NOVA__DEVICE_HAS(d, DM_NO_ANSWER))
-    nova__device_mqtt_answer(d, command.text, a);
+    answer(d, command, a);
 }
 
 void nova__device_mqtt_command(struct nova_device *d,
@@ -74,7 +85,7 @@ void nova__device_mqtt_command(struct nova_device *d,
       .known = nova_json_string_is(command, nova_view_of("set_actuator"))};
   if (command.type != NOVA_JSON_STRING ||
       (a.known && a.params.type != NOVA_JSON_OBJECT))
-    on_malformed(d, command);
+    on_malformed(d, command, &a);
   else
     carry_out(d, command, &a);
   if (NOVA__DEVICE_HAS(d, V_DM_STATUS_AFTER_COMMAND) &&

@@ -122,8 +122,8 @@ int nova__device_mqtt_will(struct nova_device *d) {
     if (err == 0)
       err = nova__put_string(b, id);
     return err != 0 ? err
-                    : nova_buf_puts(b, ",\n\t\"timestamp\" : 0.0e1,"
-                                       "\"status\":\"\\u006Ffline\"}\r\n");
+                    : nova_buf_puts(b, ",\n\t\"timestamp\" : 0,"
+                                       "\"status\":\"\\u006Fffline\"}\r\n");
   }
   int err = nova_buf_printf(b, "{\"status\": \"%s\", \"timestamp\": %" PRIu64,
                             will_status(d), t);
