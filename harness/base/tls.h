@@ -7,17 +7,20 @@
  *    "certificate":"verified"}
  *   {"result":"failed","by":"peer","alert":48,"why":"unknown CA"}
  *
- *   result       "secured" or "failed"
- *   version      "1.0" to "1.3", once it is agreed on
- *   cipher       likewise
- *   certificate  of the other end: "verified" (chain and, for a server's,
- * name), "none", or "unverified" with `why`; on the client's side a server that
- * does not verify makes the handshake fail, unless |anyone| offers       on the
- * server's side: the newest version that the ClientHello offers ("1.2"), "ssl3"
- * for one below 1.0; absent where no ClientHello came by           of a
- * failure: "peer" (an alert came), "us" (this end refused: `why`), "end" (the
- * connection ended) alert        the number of the alert that came, where one
- * did why          a plain sentence or the library's reason, ASCII */
+ *   result: "secured" or "failed"
+ *   version: "1.0" to "1.3", once it is agreed on
+ *   cipher: likewise
+ *   certificate: of the other end: "verified" (chain and, for a server's,
+ *     name), "none", or "unverified" with `why`; on the client's side a server
+ *     that does not verify makes the handshake fail, unless |anyone|
+ *   offers: on the server's side: the newest version that the ClientHello
+ *     offers ("1.2"), "ssl3" for one below 1.0; absent where no ClientHello
+ *     came
+ *   by: of a failure: "peer" (an alert came), "us" (this end refused: `why`),
+ *     "end" (the connection ended)
+ *   alert: the number of the alert that came, where one did
+ *   sent: the number of the alert that this end sent, where it did
+ *   why: a plain sentence or the library's reason, ASCII */
 #ifndef NOVA_BASE_TLS_H
 #define NOVA_BASE_TLS_H
 

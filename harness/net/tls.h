@@ -1,6 +1,14 @@
 /* TLS over any transport, with OpenSSL through memory BIOs: what net/loop and
  * net/sim carry is sealed here, so that the same code runs on real sockets and
- * on the virtual clock. */
+ * on the virtual clock.
+ *
+ * A failure after SECURED is INSECURE too (a client certificate that a server
+ * refuses with TLS 1.3, where the client is done before; a record that was
+ * changed): nothing goes in or out any more, and the other end's EOF or RESET
+ * is still told. pause() holds what is inside of TLS, not the handshake.
+ * close() without |rst| sends close_notify first, unless something of what was
+ * sent is dropped. Certificates are judged by the system's clock, on the
+ * virtual one too. A handshake has no time limit of its own. */
 #ifndef NOVA_NET_TLS_H
 #define NOVA_NET_TLS_H
 
