@@ -34,6 +34,8 @@ static bool have_broker(struct nova_server *s) {
       .connect_timeout = s->options.auth_timeout,
       .max_connections = s->options.max_connections,
       .unsent_limit = s->options.unsent_limit,
+      .faults = &s->faults,
+      .late = s->options.late,
   };
   o.owner.user = s;
   s->broker = nova_broker_new(&o);
