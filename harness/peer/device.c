@@ -506,6 +506,10 @@ bool nova_device_next_output(struct nova_device *d,
   return true;
 }
 
+bool nova_device_has(const struct nova_device *d, enum nova_fault f) {
+  return nova_fault_has(&d->faults, f);
+}
+
 bool nova_device_is_served(const struct nova_device *d) {
   return d->state == NOVA__DEVICE_SERVED;
 }

@@ -173,6 +173,9 @@ struct nova_device_out {
 bool nova_device_next_output(struct nova_device *d,
                              struct nova_device_out *out);
 
+/* Whether it has a fault: those of TLS are not the device's, but drive.h's. */
+bool nova_device_has(const struct nova_device *d, enum nova_fault f);
+
 /* Whether it is authenticated at present, as far as it knows. */
 bool nova_device_is_served(const struct nova_device *d);
 

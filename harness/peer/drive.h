@@ -1,6 +1,8 @@
 /* Connects a reference device to a server over a transport: on real sockets and
  * on the simulated network alike. Events go to the device, its outputs to the
- * transport, its deadlines to wake_at().
+ * transport, its deadlines to wake_at(). Over TLS the device is told that it is
+ * connected when the connection is secured; one that cannot be within the time
+ * to connect counts as refused.
  *
  * A connection that the device closes gets FIN behind what was sent and is
  * read, to no effect, until the server closes too or NOVA_DRIVE_LINGER is over:
@@ -18,16 +20,18 @@
 #define NOVA_DRIVE_CLOSING 4
 
 enum nova_drive_news {
-  NOVA_DRIVE_CONNECTED,
-  NOVA_DRIVE_REFUSED, /* |text| says why */
-  NOVA_DRIVE_ENDED,   /* the connection is over, whoever ended it */
+  NOVA_DRIVE_CONNECTED, /* |text|: over TLS what SECURED says, else empty */
+  NOVA_DRIVE_REFUSED,   /* |text| says why: a sentence, or what INSECURE says */
+  NOVA_DRIVE_ENDED,     /* the connection is over, whoever ended it */
 };
 
 struct nova_drive_options {
   const struct nova_mem *mem; /* NULL: the C library's */
   const char *host;           /* the server; stays the caller's */
   uint16_t port;
-  nova_ts connect_timeout; /* 0: 10 s */
+  const struct nova_tls *tls; /* how it is secured; stays the caller's, as its
+                                 views do. NULL: it is not */
+  nova_ts connect_timeout;    /* to connect, and to be secured; 0: 10 s */
   /* The device's process ends by itself, as only its faults do: its connections
    * have been closed already, and nothing happens any more. It must not free
    * the nova_drive. May be NULL. */
