@@ -216,10 +216,12 @@ bool nova__mqtt_output(struct nova_server *s, struct nova_server_out *out) {
   }
   while (nova_broker_next_output(s->broker, &o)) {
     struct nova__mqtt *m = nova__mqtt_find(s, o.conn);
+    if (m == NULL) /* reset by its device, while it was being ended */
+      continue;
     *out = (struct nova_server_out){.conn = o.conn, .bytes = o.bytes};
     switch (o.kind) {
     case NOVA_BROKER_SEND:
-      if (m != NULL && m->mute) {
+      if (m->mute) {
         nova_broker_sent(s->broker, o.conn);
         continue;
       }
@@ -228,12 +230,11 @@ bool nova__mqtt_output(struct nova_server *s, struct nova_server_out *out) {
     case NOVA_BROKER_CLOSE: out->kind = NOVA_SERVER_CLOSE; break;
     case NOVA_BROKER_RESET: out->kind = NOVA_SERVER_RESET; break;
     }
-    if (m != NULL && m->resets)
+    if (m->resets)
       out->kind = NOVA_SERVER_RESET;
-    if (m != NULL && out->kind == NOVA_SERVER_CLOSE && holds(s, m))
+    if (out->kind == NOVA_SERVER_CLOSE && holds(s, m))
       continue;
-    if (m != NULL)
-      forget(s, m);
+    forget(s, m);
     return true;
   }
   return false;
