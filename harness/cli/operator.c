@@ -21,6 +21,12 @@ void nova_operator_news(struct nova_operator *op,
       *w =
           (struct nova_operator_wait){.script = n->script, .number = op->begun};
     return;
+  case NOVA_RUN_POSTPONED:
+    op->begun--;
+    w = slot(op, n->script);
+    if (w != NULL)
+      w->script = NULL;
+    return;
   case NOVA_RUN_AGAIN:
   case NOVA_RUN_ENDED:
     op->never += n->kind == NOVA_RUN_ENDED && n->result->tries == 0;
@@ -56,13 +62,21 @@ static char *span(enum nova_lang lang, nova_ts t, char *out, size_t cap) {
 void nova_operator_greet(const struct nova_operator *op, struct nova_run *run,
                          struct nova_screen *screen,
                          const struct nova_profile *profile, size_t total) {
-  uint16_t port = nova_run_port(run);
-  if (port == 0)
+  char where[900] = "", count[24], ids[512] = "", left[64];
+  const struct nova_address *all[] = {&profile->tcp, &profile->mqtt,
+                                      &profile->mqtts};
+  for (unsigned k = 0; k < 3; k++) {
+    uint16_t port = nova_run_port(run, (enum nova_link_kind)k);
+    if (port == 0)
+      continue;
+    const char *host = all[k]->host;
+    size_t n = strlen(where);
+    snprintf(where + n, sizeof where - n,
+             strchr(host, ':') != NULL ? "%s%s [%s]:%u" : "%s%s %s:%u",
+             n != 0 ? ", " : "", nova_link_names[k], host, port);
+  }
+  if (where[0] == '\0')
     return;
-  char where[300], count[24], ids[512] = "", left[64];
-  const char *host = profile->tcp.host;
-  snprintf(where, sizeof where, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
-           host, port);
   for (size_t i = 0, n = 0; i < profile->devices && n < sizeof ids; i++)
     n += (size_t)snprintf(ids + n, sizeof ids - n, "%s%s", i != 0 ? ", " : "",
                           profile->device[i].id);
@@ -120,7 +134,10 @@ static void meet(struct nova_operator *op, const struct nova_run_wait *w) {
 void nova_operator_look(struct nova_operator *op, const struct nova_run *run,
                         struct nova_screen *screen, size_t total, nova_ts now) {
   op->n = 0;
-  if (nova_run_port(run) == 0)
+  bool doors = false;
+  for (unsigned k = 0; k < 3; k++)
+    doors |= nova_run_port(run, (enum nova_link_kind)k) != 0;
+  if (!doors)
     return;
   size_t n = nova_run_waits(run, screen->t.lang == NOVA_LANG_ZH, op->now,
                             NOVA_OPERATOR_WAITS);

@@ -126,6 +126,7 @@ static void on_news(void *user, const struct nova_run_news *n) {
     if (s->screen.t.verbosity > 0)
       nova_screen_line(&s->screen, "start              %s", n->script->id);
     return;
+  case NOVA_RUN_POSTPONED: return;
   case NOVA_RUN_AGAIN:
     nova_screen_line(&s->screen, "again              %s: %s", n->script->id,
                      n->reason);

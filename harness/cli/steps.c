@@ -115,9 +115,44 @@ static void how(struct words *w, enum nova_how h) {
     say(w, " with RST", "（RST）");
 }
 
+/* What a connect offers of TLS, or what a server presents. */
+static void tls(struct words *w, const struct nova_tls_wish *t) {
+  for (unsigned high = 0; high < 2; high++) {
+    unsigned v = high ? t->highest : t->lowest;
+    if (v == NOVA_TLS_ANY)
+      continue;
+    say(w, high ? ", with TLS up to 1." : ", with TLS from 1.",
+        high ? "，TLS 版本至多 1." : "，TLS 版本至少 1.");
+    nova_buf_printf(w->out, "%u", v - NOVA_TLS_1_0);
+  }
+  if (t->asks)
+    say(w, ", and asks for the device's certificate", "，并要求设备证书");
+  if (t->no_own)
+    say(w, ", without a certificate of its own", "，不出示自身证书");
+}
+
 static void verb(struct words *w, const struct nova_step *s) {
   switch (s->verb) {
-  case NOVA_VERB_CONNECT: say(w, " connects", "建立连接"); return;
+  case NOVA_VERB_CONNECT:
+    say(w, " connects", "建立连接");
+    tls(w, &s->tls);
+    return;
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE:
+    if (s->verb == NOVA_VERB_SECURE)
+      say(w, " completes the TLS handshake", "完成 TLS 握手");
+    else
+      say(w, " does not complete the TLS handshake", "不完成 TLS 握手");
+    if (s->messages != NULL)
+      say(w, ": ", "：");
+    if (s->messages != NULL)
+      messages(w, s);
+    return;
+  case NOVA_VERB_PRESENT:
+    say(w, " from now on presents the certificate ", "从此出示的证书：");
+    nova_buf_puts(w->out, nova_certificate_names[s->tls.certificate]);
+    tls(w, &s->tls);
+    return;
   case NOVA_VERB_SEND:
     say(w, " sends ", "发送 ");
     messages(w, s);
@@ -140,6 +175,8 @@ static void verb(struct words *w, const struct nova_step *s) {
   case NOVA_VERB_SILENT:
     say(w, " does not send ", "不发送 ");
     messages(w, s);
+    if (s->everywhere)
+      say(w, " on any connection", "（任何连接上）");
     return;
   case NOVA_VERB_OPEN: say(w, " keeps the connection open", "保持连接"); return;
   case NOVA_VERB_ATTEMPTS:

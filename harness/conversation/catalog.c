@@ -12,6 +12,18 @@
 const char *const nova_hook_names[NOVA_HOOKS] = {
     "send_command", "reset_key", "deactivate", "activate", "read_data"};
 
+static const struct {
+  const char *name;
+  uint32_t bit;
+} other_needs[] = {
+    {"declares:actuators", NOVA_NEED_ACTUATORS},
+    {"declares:value_keys", NOVA_NEED_VALUE_KEYS},
+    {"declares:client_certificates", NOVA_NEED_CLIENT_CERTIFICATES},
+    {"platform", NOVA_NEED_PLATFORM},
+};
+
+const char *const nova_link_names[3] = {"tcp", "mqtt", "mqtts"};
+
 const char *nova_need_name(uint32_t needs) {
   static const char *const hooks[NOVA_HOOKS] = {
       "hook:send_command", "hook:reset_key", "hook:deactivate", "hook:activate",
@@ -19,8 +31,10 @@ const char *nova_need_name(uint32_t needs) {
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if ((needs & 1u << h) != 0)
       return hooks[h];
-  return (needs & NOVA_NEED_ACTUATORS) != 0 ? "declares:actuators"
-                                            : "declares:value_keys";
+  for (size_t i = 0; i < sizeof other_needs / sizeof *other_needs; i++)
+    if ((needs & other_needs[i].bit) != 0)
+      return other_needs[i].name;
+  return "";
 }
 const char *const nova_level_names[3] = {"must", "should", "may"};
 const char *const nova_role_names[2] = {"device", "server"};
@@ -150,14 +164,11 @@ static bool one_need(struct nova_loader *l, const struct nova_node *n,
   const char *s = nova__scalar(l, n, "hook:NAME or declares:NAME");
   if (s == NULL)
     return false;
-  uint32_t declared = strcmp(s, "declares:actuators") == 0 ? NOVA_NEED_ACTUATORS
-                      : strcmp(s, "declares:value_keys") == 0
-                          ? NOVA_NEED_VALUE_KEYS
-                          : 0;
-  if (declared != 0) {
-    *out |= declared;
-    return true;
-  }
+  for (size_t i = 0; i < sizeof other_needs / sizeof *other_needs; i++)
+    if (strcmp(s, other_needs[i].name) == 0) {
+      *out |= other_needs[i].bit;
+      return true;
+    }
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if (strncmp(s, "hook:", 5) == 0 && strcmp(s + 5, nova_hook_names[h]) == 0) {
       *out |= 1u << h;
@@ -165,8 +176,9 @@ static bool one_need(struct nova_loader *l, const struct nova_node *n,
     }
   nova__complain(
       l, n,
-      "expected hook:NAME with a hook of the profile, declares:actuators or "
-      "declares:value_keys, not \"%s\"",
+      "expected hook:NAME with a hook of the profile, declares:actuators, "
+      "declares:value_keys, declares:client_certificates or platform, not "
+      "\"%s\"",
       s);
   return false;
 }

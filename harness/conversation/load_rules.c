@@ -2,6 +2,7 @@
 #include "conversation/load.h"
 
 #include "base/error.h"
+#include "conversation/wanted.h"
 
 #include <stdlib.h>
 
@@ -14,6 +15,29 @@ static bool about_messages(struct nova_loader *l, const struct nova_node *n,
   r->type = nova__word(l, n, "type");
   if (r->type == NULL)
     return false;
+  const struct nova_node *transport = nova_node_get(n, "transport");
+  const struct nova_node *when = nova_node_get(n, "when");
+  if (transport != NULL) {
+    if (nova__pick(l, n, "transport", nova_link_names, 2) < 0)
+      return false;
+    r->mqtt = strcmp(transport->text, "mqtt") == 0;
+  }
+  if (r->mqtt && r->every == NOVA_RULE_MESSAGE) {
+    r->packet = nova__packet_type(nova_view_of(r->type));
+    r->says = nova_payload_find(nova_view_of(r->type));
+    if (r->packet == NOVA_MQTT_NONE && r->says == NOVA_PAYLOAD_UNKNOWN) {
+      nova__complain(l, nova_node_get(n, "type"),
+                     "expected an MQTT packet (CONNECT, ...), or data, "
+                     "command, answer, status");
+      return false;
+    }
+  }
+  if (when != NULL && (!r->mqtt || r->every != NOVA_RULE_MESSAGE ||
+                       (r->when = nova_pattern_compile(when, l->file, l->arena,
+                                                       l->diag)) == NULL)) {
+    nova__complain(l, when, "when: goes with messages of MQTT");
+    return false;
+  }
   if (r->every == NOVA_RULE_MESSAGE) {
     if (m == NULL || m->kind != NOVA_NODE_MAP) {
       nova__complain(l, n,
@@ -69,11 +93,12 @@ static bool longest(struct nova_loader *l, const struct nova_node *n,
 static struct nova_rule *rule(struct nova_loader *l,
                               const struct nova_node *n) {
   static const char *const known[] = {
-      "rule",   "title",    "why",     "mend",      "of",
-      "every",  "type",     "message", "longest",   "which",
-      "within", "verifies", "needs",   "otherwise", NULL};
-  static const char *const every[] = {"line", "message", "stream", "connection",
-                                      "answer"};
+      "rule",  "title",     "why",       "mend",  "of",     "every",
+      "type",  "message",   "longest",   "which", "within", "verifies",
+      "needs", "otherwise", "transport", "when",  NULL};
+  static const char *const every[] = {"line",       "message", "stream",
+                                      "connection", "answer",  "packet",
+                                      "keep_alive"};
   struct nova_rule *r = NOVA_NEW(l->arena, struct nova_rule);
   if (r == NULL)
     return NULL;
@@ -83,7 +108,7 @@ static struct nova_rule *rule(struct nova_loader *l,
   bool good = nova__known_keys(l, n, known);
   r->id = nova__word(l, n, "rule");
   int of = nova__pick(l, n, "of", nova_role_names, 2);
-  int kind = nova__pick(l, n, "every", every, 5);
+  int kind = nova__pick(l, n, "every", every, sizeof every / sizeof *every);
   const struct {
     const char *key;
     struct nova_text *to;

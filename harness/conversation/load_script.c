@@ -2,6 +2,7 @@
 #include "conversation/load.h"
 
 #include "base/error.h"
+#include "conversation/wanted.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,14 +153,35 @@ static void complain(struct checker *c, const struct nova_step *s,
 
 static void check_ref(void *user, const struct nova_pattern *ref) {
   struct checker *c = user;
-  static const char *const known[] = {
-      "device.id",      "device.key",      "other.id",  "other.key",
-      "device.old_key", "unknown_id",      "actuators", "actuator.value",
-      "actuator.last",  "authenticated_id"};
+  static const char *const known[] = {"device.id",
+                                      "device.key",
+                                      "other.id",
+                                      "other.key",
+                                      "device.old_key",
+                                      "unknown_id",
+                                      "actuators",
+                                      "actuator.value",
+                                      "actuator.last",
+                                      "authenticated_id",
+                                      "device.client_id",
+                                      "device.data_topic",
+                                      "device.command_topic",
+                                      "device.status_topic",
+                                      "device.will",
+                                      "other.client_id",
+                                      "other.data_topic",
+                                      "other.command_topic",
+                                      "other.status_topic",
+                                      "other.will",
+                                      "platform.username",
+                                      "platform.password",
+                                      "platform.client_id"};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(ref->name, known[i]) == 0) {
       c->uses[0] |= strncmp(ref->name, "device.", 7) == 0;
       c->uses[1] |= ref->name[0] == 'o';
+      if (strncmp(ref->name, "platform.", 9) == 0)
+        c->script->needs |= NOVA_NEED_PLATFORM;
       return;
     }
   size_t n = strcspn(ref->name, ".");
@@ -192,6 +214,35 @@ static void check_binds(struct checker *c, const struct nova_step *s,
                nova_role_names[role]);
 }
 
+/* Over MQTT a message names its packet. */
+static void check_message(struct checker *c, const struct nova_step *s) {
+  for (const struct nova_pattern *m = s->messages; m != NULL; m = m->next) {
+    struct nova_wanted w = nova__wanted(m);
+    if (c->script->over == NOVA_OVER_TCP || s->verb == NOVA_VERB_SECURE ||
+        s->verb == NOVA_VERB_INSECURE)
+      continue;
+    if (w.packet == NOVA_MQTT_NONE)
+      complain(c, s,
+               "which packet is it? expected packet: CONNECT, CONNACK, "
+               "PUBLISH, ...");
+    else if (nova__member(m, "says") != NULL &&
+             (w.packet != NOVA_MQTT_PUBLISH || w.says == NOVA_PAYLOAD_UNKNOWN))
+      complain(c, s,
+               "says: goes with packet: PUBLISH, and is one of data, "
+               "command, answer, status");
+  }
+}
+
+/* The platform's and the device's steps are those of a harness that is the
+ * device. */
+static enum nova_role side_of(const struct nova_step *s) {
+  return s->actor == NOVA_ACTOR_SERVER ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
+}
+
+static enum nova_role other_side(const struct nova_step *s) {
+  return side_of(s) == NOVA_ROLE_DEVICE ? NOVA_ROLE_SERVER : NOVA_ROLE_DEVICE;
+}
+
 static void check_steps(struct checker *c, const struct nova_step *s) {
   for (; s != NULL; s = s->next) {
     bool names =
@@ -201,7 +252,16 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     case NOVA_VERB_HALF_CLOSE:
     case NOVA_VERB_RESET:
     case NOVA_VERB_REFUSE:
+    case NOVA_VERB_PRESENT:
     case NOVA_VERB_STOP: harness_only = true; break;
+    case NOVA_VERB_SECURE:
+    case NOVA_VERB_INSECURE:
+      if (!names)
+        complain(c, s,
+                 "which requirement does this check? expected "
+                 "verifies, relies_on or observes");
+      c->script->harness[side_of(s)] = false;
+      break;
     case NOVA_VERB_REPEAT:
       /* One that names a requirement is a beat that can be listened to. */
       harness_only = !names;
@@ -241,9 +301,7 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       break;
     case NOVA_VERB_CLOSE:
       if (s->within != NULL || s->not_before != NULL || s->how != NOVA_HOW_ANY)
-        c->script->harness[s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_DEVICE
-                                                         : NOVA_ROLE_SERVER] =
-            false;
+        c->script->harness[side_of(s)] = false;
       break;
     case NOVA_VERB_CONNECT:
     case NOVA_VERB_WAIT:
@@ -253,17 +311,19 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     if (harness_only) {
       if (names)
         complain(c, s, "the harness does this itself: nothing is checked");
-      c->script->harness[s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_SERVER
-                                                       : NOVA_ROLE_DEVICE] =
-          false;
+      c->script->harness[other_side(s)] = false;
     } else if (s->verb == NOVA_VERB_SEND || s->verb == NOVA_VERB_CLOSE) {
       /* Without a requirement it cannot be judged, so only the harness can do
        * it. */
       if (!names)
-        c->script->harness[s->actor == NOVA_ACTOR_DEVICE ? NOVA_ROLE_SERVER
-                                                         : NOVA_ROLE_DEVICE] =
-            false;
+        c->script->harness[other_side(s)] = false;
     }
+    if (s->actor == NOVA_ACTOR_PLATFORM) {
+      c->script->harness[NOVA_ROLE_SERVER] = false;
+      if (s->verb != NOVA_VERB_HOOK)
+        c->script->needs |= NOVA_NEED_PLATFORM;
+    }
+    check_message(c, s);
     /* What any_of itself charges is the side's whose reactions it lists. */
     enum nova_actor reacts =
         s->verb == NOVA_VERB_ANY_OF ? s->branches->steps->actor : s->actor;
@@ -288,6 +348,7 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
     charge(c, &s->early);
     charge(c, &s->observes);
     check_refs(c, s->messages);
+    check_refs(c, s->given);
     check_refs(c, s->pad_to);
     for (const struct nova_raw *r = s->raw; r != NULL; r = r->next)
       check_refs(c, r->json);
@@ -337,6 +398,30 @@ static bool check_script(struct nova_loader *l, struct nova_script *s,
  * ------------------------------------------------------------
  */
 
+/* withholds: [CONNACK, PUBACK] */
+static bool withholds(struct nova_loader *l, const struct nova_node *list,
+                      struct nova_script *s) {
+  if (list->kind != NOVA_NODE_LIST || s->over == NOVA_OVER_TCP) {
+    nova__complain(l, list, "expected a list of MQTT packets");
+    return false;
+  }
+  for (const struct nova_node *n = list->child; n != NULL; n = n->next) {
+    enum nova_mqtt_type t =
+        n->kind == NOVA_NODE_SCALAR
+            ? nova__packet_type((struct nova_view){n->text, n->len})
+            : NOVA_MQTT_NONE;
+    if (t == NOVA_MQTT_NONE || t == NOVA_MQTT_CONNECT ||
+        t == NOVA_MQTT_PUBLISH || t == NOVA_MQTT_SUBSCRIBE ||
+        t == NOVA_MQTT_UNSUBSCRIBE || t == NOVA_MQTT_PINGREQ ||
+        t == NOVA_MQTT_DISCONNECT) {
+      nova__complain(l, n, "expected an answer, such as CONNACK or PUBACK");
+      return false;
+    }
+    s->withholds |= 1u << t;
+  }
+  return true;
+}
+
 static struct nova_script *script(struct nova_loader *l,
                                   const struct nova_node *root,
                                   const char *source, const char *suffix) {
@@ -367,9 +452,20 @@ static struct nova_script *script(struct nova_loader *l,
   s->transport = nova__scalar(l, transport, "tcp, mqtt or mqtts");
   if (s->transport == NULL || s->id == NULL)
     return NULL;
-  if (strcmp(s->transport, "tcp") != 0) {
-    nova__complain(l, transport, "unknown transport \"%s\"", s->transport);
+  int over = nova__pick(l, root, "transport", nova_link_names, 3);
+  if (over < 0)
     return NULL;
+  s->over = (enum nova_link_kind)over;
+  const struct nova_node *held = nova_node_get(root, "withholds");
+  const struct nova_node *client = nova_node_get(root, "client");
+  if (held != NULL && !withholds(l, held, s))
+    return NULL;
+  if (client != NULL) {
+    s->library = strcmp(client->text, "libmosquitto") == 0;
+    if (!s->library || s->over == NOVA_OVER_TCP) {
+      nova__complain(l, client, "expected libmosquitto, over MQTT");
+      return NULL;
+    }
   }
   if (!nova__text(l, title, &s->title) ||
       (why != NULL && !nova__text(l, why, &s->why)) ||
@@ -407,9 +503,9 @@ static bool id_text(const char *id) {
 
 int nova__load_conversation(struct nova_loader *l, const struct nova_node *root,
                             const char *source) {
-  static const char *const known[] = {"conversation", "title", "why",   "mend",
-                                      "transport",    "other", "cases", "needs",
-                                      "last",         "pongs", "steps", NULL};
+  static const char *const known[] = {
+      "conversation", "title", "why",   "mend",  "transport", "other",  "cases",
+      "needs",        "last",  "pongs", "steps", "withholds", "client", NULL};
   if (!nova__known_keys(l, root, known))
     return NOVA_ERR_ARGUMENT;
   const struct nova_node *name = nova_node_get(root, "conversation");

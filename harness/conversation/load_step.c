@@ -18,7 +18,7 @@ static const struct {
   enum nova_verb verb;
   const char *keys;
 } verbs[] = {
-    {"connect", NOVA_VERB_CONNECT, " as within not_before from "},
+    {"connect", NOVA_VERB_CONNECT, " as within not_before from tls "},
     {"send", NOVA_VERB_SEND,
      " as message messages raw pad segments pause not_after within not_before "
      "from hazard "},
@@ -27,15 +27,18 @@ static const struct {
     {"reset", NOVA_VERB_RESET, " as "},
     {"repeat", NOVA_VERB_REPEAT, " message raw every for from hazard "},
     {"stop", NOVA_VERB_STOP, " "},
-    {"silent", NOVA_VERB_SILENT, " message for from "},
+    {"silent", NOVA_VERB_SILENT, " message for from attempts "},
     {"open", NOVA_VERB_OPEN, " for from "},
     {"attempts", NOVA_VERB_ATTEMPTS, " at_most for from "},
     {"refuse", NOVA_VERB_REFUSE, " after message "},
+    {"secure", NOVA_VERB_SECURE, " as message within from "},
+    {"insecure", NOVA_VERB_INSECURE, " as message within from "},
+    {"present", NOVA_VERB_PRESENT, " certificate lowest highest asks "},
 };
 
 #define JUDGING                                                                \
   " on verifies early relies_on presupposes observes missing awaits probe "    \
-  "needs unless "
+  "needs unless given "
 
 static bool listed(const char *keys, const char *key) {
   char padded[64];
@@ -252,6 +255,56 @@ static bool pad(struct nova_loader *l, const struct nova_node *n,
   return (s->pad_to = pattern(l, to)) != NULL;
 }
 
+/* "1.0" to "1.3" */
+static bool version(struct nova_loader *l, const struct nova_node *map,
+                    const char *key, enum nova_tls_version *out) {
+  static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
+  if (nova_node_get(map, key) == NULL)
+    return true;
+  int i = nova__pick(l, map, key, names, 4);
+  *out = (enum nova_tls_version)(NOVA_TLS_1_0 + i);
+  return i >= 0;
+}
+
+/* lowest:, highest:, certificate:, asks: of present */
+static bool presents(struct nova_loader *l, const struct nova_node *n,
+                     struct nova_step *s) {
+  const struct nova_node *asks = nova_node_get(n, "asks");
+  int which = nova_node_get(n, "certificate") != NULL
+                  ? nova__pick(l, n, "certificate", nova_certificate_names,
+                               NOVA_CERTIFICATES)
+                  : 0;
+  s->tls.certificate =
+      (enum nova_certificate)(which >= 0 ? which : NOVA_CERTIFICATE_GOOD);
+  return which >= 0 && version(l, n, "lowest", &s->tls.lowest) &&
+         version(l, n, "highest", &s->tls.highest) &&
+         (asks == NULL || nova__flag(l, asks, &s->tls.asks));
+}
+
+/* tls: {lowest: "1.2", highest: "1.2", own: false, anyone: true} of connect */
+static bool tls(struct nova_loader *l, const struct nova_node *n,
+                struct nova_step *s) {
+  static const char *const keys[] = {"lowest", "highest", "own", "anyone",
+                                     NULL};
+  if (n->kind != NOVA_NODE_MAP) {
+    nova__complain(l, n,
+                   "expected {lowest: ..., highest: ..., own: ..., "
+                   "anyone: ...}");
+    return false;
+  }
+  const struct nova_node *own = nova_node_get(n, "own");
+  const struct nova_node *anyone = nova_node_get(n, "anyone");
+  bool has = true;
+  if (!nova__known_keys(l, n, keys) ||
+      !version(l, n, "lowest", &s->tls.lowest) ||
+      !version(l, n, "highest", &s->tls.highest) ||
+      (own != NULL && !nova__flag(l, own, &has)) ||
+      (anyone != NULL && !nova__flag(l, anyone, &s->tls.anyone)))
+    return false;
+  s->tls.no_own = !has;
+  return true;
+}
+
 /* segments: bytes | inside_character | [offset, ...] */
 static bool segments(struct nova_loader *l, const struct nova_node *n,
                      struct nova_step *s) {
@@ -318,6 +371,16 @@ static bool judging(struct nova_loader *l, const struct nova_node *n,
   const struct nova_node *hazard = nova_node_get(n, "hazard");
   const struct nova_node *needs = nova_node_get(n, "needs");
   const struct nova_node *unless = nova_node_get(n, "unless");
+  const struct nova_node *given = nova_node_get(n, "given");
+  if (given != NULL) {
+    s->given = pattern(l, given);
+    if (s->given == NULL)
+      return false;
+    if (s->given->kind != NOVA_PATTERN_REF) {
+      nova__complain(l, given, "expected a reference such as $order.packet_id");
+      return false;
+    }
+  }
   return (probe == NULL || nova__flag(l, probe, &s->probe)) &&
          (hazard == NULL || nova__flag(l, hazard, &s->hazard)) &&
          (needs == NULL || nova__needs(l, needs, &s->needs)) &&
@@ -328,7 +391,13 @@ static bool judging(struct nova_loader *l, const struct nova_node *n,
 static bool slot(struct nova_loader *l, const struct nova_node *n,
                  struct nova_script *script, struct nova_step *s) {
   const struct nova_node *on = nova_node_get(n, "on");
-  if (s->verb == NOVA_VERB_ATTEMPTS || s->verb == NOVA_VERB_REFUSE) {
+  if (s->verb == NOVA_VERB_SILENT && on != NULL &&
+      on->kind == NOVA_NODE_SCALAR && strcmp(on->text, "every") == 0) {
+    s->everywhere = true;
+    return true;
+  }
+  if (s->verb == NOVA_VERB_ATTEMPTS || s->verb == NOVA_VERB_REFUSE ||
+      s->verb == NOVA_VERB_PRESENT) {
     if (on == NULL)
       return true;
     nova__complain(l, on, "this is about every connection: no on:");
@@ -351,8 +420,16 @@ static bool slot(struct nova_loader *l, const struct nova_node *n,
       return false;
     }
     script->connection[script->connections++] = s->on;
+    script->platform[i] = s->actor == NOVA_ACTOR_PLATFORM;
+    script->platforms += script->platform[i];
   }
   s->slot = i;
+  if (s->actor != NOVA_ACTOR_SERVER &&
+      script->platform[i] != (s->actor == NOVA_ACTOR_PLATFORM)) {
+    nova__complain(l, on != NULL ? on : n, "the connection \"%s\" is the %s's",
+                   s->on, script->platform[i] ? "platform" : "device");
+    return false;
+  }
   return true;
 }
 
@@ -390,6 +467,13 @@ static bool complete(struct nova_loader *l, const struct nova_node *n,
     return false;
   }
   return true;
+}
+
+static bool is_hook(const char *name) {
+  for (unsigned h = 0; h < NOVA_HOOKS; h++)
+    if (strcmp(name, nova_hook_names[h]) == 0)
+      return true;
+  return false;
 }
 
 static bool hook(struct nova_loader *l, const struct nova_node *n,
@@ -445,11 +529,12 @@ static bool branches(struct nova_loader *l, const struct nova_node *list,
       return false;
     enum nova_verb first = b->steps->verb;
     if ((first != NOVA_VERB_SEND && first != NOVA_VERB_CLOSE &&
-         first != NOVA_VERB_SILENT && first != NOVA_VERB_CONNECT) ||
+         first != NOVA_VERB_SILENT && first != NOVA_VERB_CONNECT &&
+         first != NOVA_VERB_SECURE && first != NOVA_VERB_INSECURE) ||
         b->steps->actor == NOVA_ACTOR_NOBODY) {
       nova__complain(l, c,
                      "a branch has to begin with what is awaited: send, "
-                     "close, connect or silent");
+                     "close, connect, silent, secure or insecure");
       return false;
     }
     *link = b;
@@ -530,12 +615,14 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
   if (platform != NULL) {
     s->actor = NOVA_ACTOR_PLATFORM;
     const char *name = nova__scalar(l, platform, "a hook's name");
-    return name != NULL &&
-                   known(l, n, " as device command params output from ",
-                         "platform") &&
-                   hook(l, n, name, s)
-               ? s
-               : NULL;
+    if (name == NULL)
+      return NULL;
+    if (script->over == NOVA_OVER_TCP || is_hook(name))
+      return known(l, n, " as device command params output from ",
+                   "platform") &&
+                     hook(l, n, name, s)
+                 ? s
+                 : NULL;
   }
   if (any != NULL) {
     s->actor = NOVA_ACTOR_NOBODY;
@@ -554,14 +641,19 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
     s->duration = nova__span(l, wait);
     return s->duration != NULL && known(l, n, " as from ", "wait") ? s : NULL;
   }
-  const struct nova_node *who = device != NULL ? device : server;
-  if (who == NULL || (device != NULL && server != NULL)) {
+  const struct nova_node *who = device != NULL   ? device
+                                : server != NULL ? server
+                                                 : platform;
+  if (who == NULL ||
+      (device != NULL) + (server != NULL) + (platform != NULL) != 1) {
     nova__complain(l, n,
                    "who acts? expected one of device, server, platform, "
                    "wait, any_of, each, play");
     return NULL;
   }
-  s->actor = device != NULL ? NOVA_ACTOR_DEVICE : NOVA_ACTOR_SERVER;
+  s->actor = device != NULL   ? NOVA_ACTOR_DEVICE
+             : server != NULL ? NOVA_ACTOR_SERVER
+                              : NOVA_ACTOR_PLATFORM;
   const char *name = nova__scalar(l, who, "what is done");
   size_t v = 0;
   while (name != NULL && v < sizeof verbs / sizeof *verbs &&
@@ -570,27 +662,50 @@ static struct nova_step *step(struct nova_loader *l, const struct nova_node *n,
   if (name == NULL || v == sizeof verbs / sizeof *verbs) {
     nova__complain(l, who,
                    "expected connect, send, close, half_close, reset, "
-                   "repeat, stop, silent, open, attempts or refuse");
+                   "repeat, stop, silent, open, attempts, refuse, secure, "
+                   "insecure or present");
     return NULL;
   }
   s->verb = verbs[v].verb;
-  if (s->verb == NOVA_VERB_CONNECT && s->actor != NOVA_ACTOR_DEVICE) {
+  if (s->verb == NOVA_VERB_CONNECT && s->actor == NOVA_ACTOR_SERVER) {
     nova__complain(l, who, "the device connects, never the server");
     return NULL;
   }
   if ((s->verb == NOVA_VERB_ATTEMPTS && s->actor != NOVA_ACTOR_DEVICE) ||
-      (s->verb == NOVA_VERB_REFUSE && s->actor != NOVA_ACTOR_SERVER)) {
+      ((s->verb == NOVA_VERB_REFUSE || s->verb == NOVA_VERB_PRESENT) &&
+       s->actor != NOVA_ACTOR_SERVER)) {
     nova__complain(l, who, "the server refuses what the device attempts");
+    return NULL;
+  }
+  if (s->actor == NOVA_ACTOR_PLATFORM && s->verb != NOVA_VERB_CONNECT &&
+      s->verb != NOVA_VERB_SEND && s->verb != NOVA_VERB_CLOSE &&
+      s->verb != NOVA_VERB_RESET) {
+    nova__complain(l, who,
+                   "the platform does hooks, and connect, send, close, reset");
+    return NULL;
+  }
+  bool handshake = s->verb == NOVA_VERB_SECURE ||
+                   s->verb == NOVA_VERB_INSECURE ||
+                   s->verb == NOVA_VERB_PRESENT || nova_node_get(n, "tls");
+  if (handshake && script->over != NOVA_OVER_MQTTS) {
+    nova__complain(l, who, "this is of TLS: expected transport: mqtts");
     return NULL;
   }
   const struct nova_node *c;
   bool good =
-      known(l, n, verbs[v].keys, device != NULL ? "device" : "server") &&
+      known(l, n, verbs[v].keys,
+            device != NULL   ? "device"
+            : server != NULL ? "server"
+                             : "platform") &&
       slot(l, n, script, s) && messages(l, n, s) &&
       ((c = nova_node_get(n, "pad")) == NULL || pad(l, c, s)) &&
       ((c = nova_node_get(n, "segments")) == NULL || segments(l, c, s)) &&
       ((c = nova_node_get(n, "how")) == NULL || how(l, c, s)) &&
       ((c = nova_node_get(n, "after")) == NULL || after(l, c, s)) &&
+      ((c = nova_node_get(n, "tls")) == NULL || tls(l, c, s)) &&
+      (s->verb != NOVA_VERB_PRESENT || presents(l, n, s)) &&
+      ((c = nova_node_get(n, "attempts")) == NULL ||
+       number_of(l, c, ATTEMPTS_MOST, &s->at_most)) &&
       ((c = nova_node_get(n, "at_most")) == NULL ||
        number_of(l, c, ATTEMPTS_MOST, &s->at_most)) &&
       complete(l, n, s);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "codec/mqtt.h"
 
 #include <stdio.h>
 
@@ -144,10 +145,12 @@ static int write_call(const struct nova_pattern *p, struct nova_scope *scope,
     nova_buf_puts(why, "$not() only checks, it makes no value");
     return NOVA_ERR_ARGUMENT;
   }
-  if (strcmp(p->name, "exactly") == 0 || strcmp(p->name, "has") == 0)
+  if (strcmp(p->name, "exactly") == 0 || strcmp(p->name, "has") == 0 ||
+      strcmp(p->name, "verbatim") == 0)
     return nova_pattern_write(p->child, scope, out, why);
-  if (strcmp(p->name, "like") == 0) {
-    nova_buf_puts(why, "$like() only checks, it makes no value");
+  if (strcmp(p->name, "like") == 0 || strcmp(p->name, "starts_with") == 0 ||
+      strcmp(p->name, "covers") == 0 || strcmp(p->name, "contains") == 0) {
+    nova_buf_printf(why, "$%s() only checks, it makes no value", p->name);
     return NOVA_ERR_ARGUMENT;
   }
   struct nova_buf json, text;
@@ -165,14 +168,16 @@ static int write_call(const struct nova_pattern *p, struct nova_scope *scope,
     }
   } else if (err == 0) {
     err = characters(value_of(nova_buf_view(&json)), &text, why);
-    if (err == 0 && strcmp(p->name, "with") == 0) {
+    bool joins = strcmp(p->name, "with") == 0 || strcmp(p->name, "join") == 0;
+    for (const struct nova_pattern *c = joins ? p->child->next : NULL;
+         c != NULL && err == 0; c = c->next) {
       nova_buf_clear(&json);
-      err = nova_pattern_write(p->child->next, scope, &json, why);
+      err = nova_pattern_write(c, scope, &json, why);
       if (err == 0)
         err = characters(value_of(nova_buf_view(&json)), &text, why);
-    } else if (err == 0) {
-      err = transform(p->name, &text, why);
     }
+    if (err == 0 && !joins)
+      err = transform(p->name, &text, why);
     if (err == 0)
       err = nova_json_quote(out, text.data != NULL ? text.data + text.head : "",
                             text.len);
@@ -251,8 +256,10 @@ static bool differ(struct nova_mismatch *m, const struct nova_pattern *p,
 }
 
 /* Whether every member of |v| is named in the array of strings that the scope
- * calls value_keys; true where there is none. */
-static bool declared(struct nova_json_value v, struct nova_scope *scope) {
+ * calls value_keys; true where there is none. |data|: it is the data of MQTT,
+ * whose own members stand beside the values. */
+static bool declared(struct nova_json_value v, bool data,
+                     struct nova_scope *scope) {
   if (v.type != NOVA_JSON_OBJECT)
     return false;
   struct nova_buf keys;
@@ -263,7 +270,8 @@ static bool declared(struct nova_json_value v, struct nova_scope *scope) {
     struct nova_json_value key, value, one;
     nova_json_iter_init(&it, v);
     while (good && nova_json_next(&it, &key, &value)) {
-      good = false;
+      good = data && (nova_json_string_is(key, nova_view_of("timestamp")) ||
+                      nova_json_string_is(key, nova_view_of("device_id")));
       nova_json_iter_init(&known, value_of(nova_buf_view(&keys)));
       while (!good && nova_json_next(&known, NULL, &one))
         good = nova_json_equal(key, one);
@@ -357,7 +365,9 @@ static bool match_kind(const struct nova_pattern *p, struct nova_json_value v,
   if (strcmp(k, "array") == 0)
     return v.type == NOVA_JSON_ARRAY;
   if (strcmp(k, "declared_values") == 0)
-    return declared(v, scope);
+    return declared(v, false, scope);
+  if (strcmp(k, "declared_members") == 0)
+    return declared(v, true, scope);
   int64_t t = 0;
   if (!nova_json_is_integer(v) || !nova_json_int64(v, &t))
     return false;
@@ -376,6 +386,61 @@ static bool match_written(const struct nova_pattern *p,
   nova_buf_free(&json);
   nova_buf_free(&why);
   return same;
+}
+
+/* $starts_with, $covers: the strings of the value and of the argument. */
+static bool match_text(const struct nova_pattern *p, struct nova_json_value v,
+                       struct nova_scope *scope) {
+  struct nova_buf json, text, wanted, why;
+  nova_buf_init(&json, scope->mem, MOST_BYTES);
+  nova_buf_init(&text, scope->mem, MOST_BYTES);
+  nova_buf_init(&wanted, scope->mem, MOST_BYTES);
+  nova_buf_init(&why, scope->mem, 256);
+  bool good = nova_pattern_write(p->child, scope, &json, &why) == 0 &&
+              characters(v, &text, &why) == 0 &&
+              characters(value_of(nova_buf_view(&json)), &wanted, &why) == 0;
+  struct nova_view is = nova_buf_view(&text), begin = nova_buf_view(&wanted);
+  if (good && p->name[0] == 'c') {
+    /* The device's own topics are those beside the one that is given. */
+    good = nova_mqtt_filter_valid(is, NULL) && nova_mqtt_match(is, begin);
+    while (begin.n != 0 && begin.p[begin.n - 1] != '/')
+      begin.n--;
+  }
+  good = good && is.n > begin.n && begin.n != 0 &&
+         memcmp(is.p, begin.p, begin.n) == 0;
+  nova_buf_free(&json);
+  nova_buf_free(&text);
+  nova_buf_free(&wanted);
+  nova_buf_free(&why);
+  return good;
+}
+
+/* $verbatim: the text itself. */
+static bool match_verbatim(const struct nova_pattern *p,
+                           struct nova_json_value v, struct nova_scope *scope) {
+  struct nova_buf json, why;
+  nova_buf_init(&json, scope->mem, MOST_BYTES);
+  nova_buf_init(&why, scope->mem, 256);
+  bool same = nova_pattern_write(p->child, scope, &json, &why) == 0 &&
+              json.len == v.text.n && v.text.n != 0 &&
+              memcmp(json.data + json.head, v.text.p, v.text.n) == 0;
+  nova_buf_free(&json);
+  nova_buf_free(&why);
+  return same;
+}
+
+/* {$contains: VALUE}; the recursion is as deep as the script. */
+static bool match_contains(const struct nova_pattern *p,
+                           struct nova_json_value v, struct nova_scope *scope) {
+  if (v.type != NOVA_JSON_ARRAY)
+    return false;
+  struct nova_json_iter it;
+  struct nova_json_value element;
+  nova_json_iter_init(&it, v);
+  while (nova_json_next(&it, NULL, &element))
+    if (nova_pattern_match(p->child, element, scope, NULL))
+      return true;
+  return false;
 }
 
 static void put_path(struct nova_mismatch *m, size_t len, const char *name) {
@@ -416,6 +481,12 @@ bool nova_pattern_match(const struct nova_pattern *p, struct nova_json_value v,
       return match_has(p, v, scope, m);
     if (strcmp(p->name, "like") == 0)
       return match_like(p, v, scope) ? true : differ(m, p, scope, v);
+    if (strcmp(p->name, "starts_with") == 0 || strcmp(p->name, "covers") == 0)
+      return match_text(p, v, scope) ? true : differ(m, p, scope, v);
+    if (strcmp(p->name, "verbatim") == 0)
+      return match_verbatim(p, v, scope) ? true : differ(m, p, scope, v);
+    if (strcmp(p->name, "contains") == 0)
+      return match_contains(p, v, scope) ? true : differ(m, p, scope, v);
     return v.type != NOVA_JSON_NONE && match_written(p, v, scope)
                ? true
                : differ(m, p, scope, v);
@@ -465,6 +536,9 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
       nova_buf_puts(out, "the present Unix time in whole seconds");
     else if (strcmp(p->name, "absent") == 0)
       nova_buf_puts(out, "nothing");
+    else if (strcmp(p->name, "declared_members") == 0)
+      nova_buf_puts(out, "an object whose members but timestamp and device_id "
+                         "are declared value keys");
     else if (strcmp(p->name, "declared_values") == 0)
       nova_buf_puts(out, "an object whose members are declared value keys");
     else
@@ -475,6 +549,8 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
     size_t n = strlen(p->name);
     if (n > 4 && strcmp(p->name + n - 4, ".key") == 0)
       nova_buf_puts(out, "<the device key>");
+    else if (strcmp(p->name, "platform.password") == 0)
+      nova_buf_puts(out, "<the platform's password>");
     else if (!scope->lookup(scope->user, p->name, out))
       nova_buf_printf(out, "$%s", p->name);
     return;
@@ -488,6 +564,14 @@ static void print(const struct nova_pattern *p, struct nova_scope *scope,
       nova_buf_puts(out, "an object with ");
     else if (strcmp(p->name, "like") == 0)
       nova_buf_puts(out, "a string like (# for digits) ");
+    else if (strcmp(p->name, "starts_with") == 0)
+      nova_buf_puts(out, "a string that is longer than and begins with ");
+    else if (strcmp(p->name, "covers") == 0)
+      nova_buf_puts(out, "a filter among the device's own topics that covers ");
+    else if (strcmp(p->name, "verbatim") == 0)
+      nova_buf_puts(out, "byte for byte ");
+    else if (strcmp(p->name, "contains") == 0)
+      nova_buf_puts(out, "a list with ");
     else if (strcmp(p->name, "one_of") != 0)
       nova_buf_printf(out, "%s of ", p->name);
     for (const struct nova_pattern *c = p->child; c != NULL; c = c->next) {

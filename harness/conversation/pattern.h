@@ -13,7 +13,16 @@
  *     $like("DEV-#")                        a string; # is one or more digits
  *     $has(x)                               an object with x's members, at
  * least $declared_values                      an object of declared value keys
+ *     $join(x, y, ...)                      strings, one behind the other
+ *     $starts_with(x)                       a string that begins so and goes on
+ *     $verbatim(x)                          the same JSON text, byte for byte
+ *     $covers(x)                            an MQTT filter that matches the
+ *                                           topic x and stays within the topics
+ *                                           of its device
+ *     $declared_members                     like $declared_values, but for
+ *                                           timestamp and device_id
  *     {$exactly: VALUE}                     equal as JSON: no member more
+ *     {$contains: VALUE}                    an array with such an element
  *     $$text                                the string "$text" */
 #ifndef NOVA_CONVERSATION_PATTERN_H
 #define NOVA_CONVERSATION_PATTERN_H

@@ -10,8 +10,9 @@
 #define DEPTH 8
 
 static const char *const kinds[] = {
-    "string", "integer", "number",    "boolean", "object",
-    "array",  "any",     "unix_time", "absent",  "declared_values"};
+    "string",          "integer", "number",    "boolean", "object",
+    "array",           "any",     "unix_time", "absent",  "declared_values",
+    "declared_members"};
 
 /* Functions and how many arguments they take. */
 static const struct {
@@ -21,6 +22,8 @@ static const struct {
     {"not", 1, 1},          {"one_of", 1, 16},    {"prefix", 1, 1},
     {"last_changed", 1, 1}, {"other_case", 1, 1}, {"with", 2, 2},
     {"string", 1, 1},       {"like", 1, 1},       {"has", 1, 1},
+    {"join", 1, 8},         {"verbatim", 1, 1},   {"starts_with", 1, 1},
+    {"covers", 1, 1},
 };
 
 struct source {
@@ -240,7 +243,8 @@ static struct nova_pattern *call(struct source *s, struct nova_view name,
     k++;
   if (k == sizeof calls / sizeof *calls) {
     complain(s, start, "no such function; known are $not, $one_of, $prefix, ",
-             "$last_changed, $other_case, $with, $string, $like, $has");
+             "$last_changed, $other_case, $with, $string, $like, $has, $join, "
+             "$verbatim, $starts_with, $covers");
     return NULL;
   }
   struct nova_pattern *p = make(s, NOVA_PATTERN_CALL);
@@ -350,10 +354,13 @@ struct nova_pattern *nova_pattern_compile(const struct nova_node *node,
                                            : NOVA_PATTERN_LIST);
   if (p == NULL)
     return NULL;
-  if (node->kind == NOVA_NODE_MAP && node->count == 1 &&
-      strcmp(node->child->key->text, "$exactly") == 0) {
+  static const char *const wraps[] = {"$exactly", "$contains"};
+  for (size_t i = 0; i < sizeof wraps / sizeof *wraps; i++) {
+    if (node->kind != NOVA_NODE_MAP || node->count != 1 ||
+        strcmp(node->child->key->text, wraps[i]) != 0)
+      continue;
     p->kind = NOVA_PATTERN_CALL;
-    p->name = "exactly";
+    p->name = wraps[i] + 1;
     p->child = nova_pattern_compile(node->child, file, arena, diag);
     return p->child != NULL ? p : NULL;
   }

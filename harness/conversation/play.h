@@ -5,6 +5,9 @@
 #include "codec/line.h"
 #include "codec/message.h"
 #include "conversation/player.h"
+#include "conversation/wanted.h"
+#include "peer/broker.h"
+#include "peer/mqtt_client.h"
 
 /* How long after a late bound an event is still waited for, so that a finding
  * can say how late it came. */
@@ -38,13 +41,17 @@ struct nova__moment {
 
 /* A line of the subject that no step has taken yet. */
 struct nova__item {
+  const struct nova_mem *mem;
   struct nova__item *next;
   nova_ts t;
   size_t entry; /* in the transcript */
   bool bad;     /* no JSON object: TCP-FRAME-01 was charged */
   bool empty;
-  enum nova_msg_kind kind; /* inferred where the type is unclear */
-  unsigned flawed;         /* bit per field of the table, bit 31: the type */
+  enum nova_msg_kind kind;    /* inferred where the type is unclear */
+  unsigned flawed;            /* bit per field of the table, bit 31: the type */
+  enum nova_mqtt_type packet; /* of MQTT; NONE: a line */
+  enum nova_payload_kind says; /* of a PUBLISH */
+  unsigned flawed_packet;      /* bit per member of the packet (play_mqtt.c) */
   enum nova_msg_kind like; /* of an unknown type: what its members look like */
   const char *answers;     /* a command_response: the id of the command that it
                               answers, as JSON, whatever it says; may be NULL */
@@ -60,6 +67,8 @@ enum nova__link {
   NOVA__LINK_RESET, /* the subject reset */
   NOVA__LINK_CLOSED /* the harness closed or reset */
 };
+
+enum nova__secured { NOVA__PLAIN, NOVA__SECURED, NOVA__INSECURE };
 
 struct nova__conn {
   unsigned number; /* as events and the transcript call it; 0: none yet */
@@ -89,6 +98,20 @@ struct nova__conn {
   bool spoke;   /* a line has come */
   bool closing; /* to be closed when what was sent is out */
   unsigned pongs_due;
+  /* of MQTT */
+  bool mqtt;
+  struct nova_mqtt_client *client; /* a harness that is the device */
+  struct nova_mqtt_stream packets; /* a harness that is the server */
+  bool streaming;                  /* |packets| is set up */
+  struct nova_buf due;             /* answers that nobody has to ask for */
+  uint16_t keep_alive;             /* in seconds, of the subject's CONNECT */
+  nova_ts packet_at;               /* when a packet came last, NONE */
+  bool in_session; /* a CONNECT of the subject, or a CONNACK 0 of it, came */
+  /* of TLS */
+  enum nova__secured secured;
+  nova_ts secured_at;
+  const char *handshake; /* what SECURED or INSECURE told */
+  size_t handshake_entry;
 };
 
 /* A command of the harness. */
@@ -172,6 +195,9 @@ struct nova_player {
   const struct nova__conn *judging; /* whose message is looked at */
   struct nova__beat beat;
   const struct nova_step *refusing; /* NULL: connections are kept */
+  const struct nova_step *presents; /* NULL: the good certificate */
+  struct nova_broker *broker;       /* a harness that is the server, of MQTT */
+  const char *client_id[3];         /* device, other, platform; NULL: not yet */
   const struct nova_actuator *actuator;
   const struct nova_pattern *value;
   bool again_wanted; /* what stays open may come out another time */
@@ -223,6 +249,38 @@ bool nova__by_harness(const struct nova_player *p, const struct nova_step *s);
  * again, and says so each time. */
 const char *nova__span_text(struct nova_player *p, nova_ts t);
 
+/* play_mqtt.c */
+bool nova__play_mqtt_new(struct nova_player *p);
+void nova__play_mqtt_free(struct nova_player *p);
+/* The connection is open, or is to be forgotten. */
+void nova__play_mqtt_begin(struct nova_player *p, struct nova__conn *c);
+void nova__play_mqtt_drop(struct nova__conn *c);
+void nova__play_mqtt_received(struct nova_player *p, struct nova__conn *c,
+                              const struct nova_event *e, size_t entry);
+/* Its end, for the broker. */
+void nova__play_mqtt_over(struct nova_player *p, struct nova__conn *c,
+                          bool eof);
+/* Sends the automatic answers that are due and not in the way. */
+void nova__play_mqtt_answers(struct nova_player *p);
+void nova__play_mqtt_ping(struct nova_player *p, struct nova__conn *c);
+void nova__judge_keep_alive(struct nova_player *p, struct nova__conn *c,
+                            nova_ts t, size_t entry);
+/* Appends the packet of a script's object. |target|: bytes of the payload, 0:
+ * as it is. |kept|: its JSON, where the step has a name. |why|: of an error
+ * that says that it cannot be sent. */
+int nova__play_mqtt_compose(struct nova_player *p, const struct nova_step *s,
+                            struct nova_view json, size_t target,
+                            struct nova_buf *out, const char **kept,
+                            const char **why);
+
+/* Whether a message is as it is wanted: FLAWED where it differs only in what a
+ * rule has charged already. */
+enum nova__fit { NOVA__FIT, NOVA__FLAWED, NOVA__MISFIT };
+enum nova__fit nova__play_mqtt_fits(struct nova_player *p,
+                                    const struct nova_pattern *message,
+                                    const struct nova__item *item,
+                                    struct nova_mismatch *m);
+
 /* play_do.c: what the harness does. True once the step is over. */
 bool nova__do(struct nova_player *p, const struct nova_step *s);
 void nova__sent(struct nova_player *p, struct nova__conn *c,
@@ -235,6 +293,9 @@ void nova__close_all(struct nova_player *p);
 void nova__close(struct nova_player *p, struct nova__conn *c, int code);
 void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
                 size_t n, bool hazard);
+/* Asks for TLS on it; NULL: as usual. */
+void nova__secure(struct nova_player *p, struct nova__conn *c,
+                  const struct nova_tls_wish *wish);
 /* What repeats on a connection ends with it. */
 void nova__stop_repeats(struct nova_player *p, size_t slot);
 
@@ -296,13 +357,27 @@ nova_ts nova__await_deadline(struct nova_player *p, const struct nova_step *s);
 /* The moment from which a step's bounds count. */
 struct nova__moment nova__reference(const struct nova_player *p,
                                     const struct nova_step *s);
-/* The kind that a pattern names, UNKNOWN where its type is no plain string. */
-enum nova_msg_kind nova__wanted_kind(const struct nova_pattern *message);
+/* Whether the item is of the kind that is wanted, whatever it says; anything
+ * is where none is named. */
+bool nova__of_kind(const struct nova_wanted *wanted,
+                   const struct nova__item *item);
 /* A message came while a `repeat` is listened to. */
 void nova__hear(struct nova_player *p, const struct nova__conn *c,
                 const struct nova__item *item);
 
 /* play_rules.c */
+/* A rule of this kind on the subject that can be judged with this profile. */
+bool nova__counts(const struct nova_player *p, const struct nova_rule *r,
+                  enum nova_rule_every every);
+/* It was judged once more. */
+void nova__judged(struct nova_player *p, const struct nova_rule *r);
+/* It was broken. */
+void nova__found(struct nova_player *p, const struct nova_rule *rule,
+                 size_t entry, const char *expected, const char *observed);
+/* " (these are milliseconds)" of a timestamp that is, else "". */
+const char *nova__unit_hint(struct nova_json_value v);
+/* Puts an item into the inbox; the oldest go where it is full. */
+void nova__keep(struct nova__conn *c, struct nova__item *item);
 /* Bytes of the subject: frames them, judges every line, fills the inbox. */
 void nova__received(struct nova_player *p, struct nova__conn *c,
                     const struct nova_event *e, size_t entry);

@@ -56,6 +56,8 @@ static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
                ? p->o.profile->timers.span[NOVA_TIMER_reconnect_timeout]
                : p->o.patience;
   case NOVA_VERB_SEND:
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE:
   case NOVA_VERB_CLOSE:
     return s->within != NULL
                ? value(p, s->within)
@@ -63,6 +65,7 @@ static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_REFUSE:
+  case NOVA_VERB_PRESENT:
   case NOVA_VERB_STOP:
   case NOVA_VERB_HOOK:
   case NOVA_VERB_WAIT:
@@ -76,30 +79,24 @@ static nova_ts bound(const struct nova_player *p, const struct nova_step *s) {
  * -----------------------------------------------------------------
  */
 
-static const struct nova_pattern *member(const struct nova_pattern *object,
-                                         const char *name) {
-  for (const struct nova_pattern *c = object->child; c != NULL; c = c->next)
-    if (c->member != NULL && strcmp(c->member, name) == 0)
-      return c;
-  return NULL;
-}
-
-enum nova_msg_kind nova__wanted_kind(const struct nova_pattern *message) {
-  const struct nova_pattern *type = member(message, "type");
-  if (type == NULL || type->kind != NOVA_PATTERN_LITERAL || type->json.n < 2)
-    return NOVA_MSG_UNKNOWN;
-  return nova_msg_kind_of(
-      (struct nova_view){type->json.p + 1, type->json.n - 2});
+bool nova__of_kind(const struct nova_wanted *wanted,
+                   const struct nova__item *item) {
+  if (wanted->packet != NOVA_MQTT_NONE)
+    return item->packet == wanted->packet &&
+           (wanted->says == NOVA_PAYLOAD_UNKNOWN || item->says == wanted->says);
+  return wanted->kind == NOVA_MSG_UNKNOWN || item->kind == wanted->kind;
 }
 
 /* A message of this kind that is not the one that was expected ends the
  * waiting: it is sent once, as an answer. Others come when they like. */
-static bool answers_once(enum nova_msg_kind kind) {
-  return kind == NOVA_MSG_AUTH || kind == NOVA_MSG_AUTH_RESULT;
+static bool answers_once(const struct nova_wanted *w) {
+  return w->packet == NOVA_MQTT_CONNACK || w->kind == NOVA_MSG_AUTH ||
+         w->kind == NOVA_MSG_AUTH_RESULT;
 }
 
-static bool must_follow(enum nova_msg_kind kind) {
-  return kind == NOVA_MSG_AUTH_RESULT || kind == NOVA_MSG_PONG;
+static bool must_follow(const struct nova_wanted *w) {
+  return w->packet == NOVA_MQTT_CONNACK || w->packet == NOVA_MQTT_PINGRESP ||
+         w->kind == NOVA_MSG_AUTH_RESULT || w->kind == NOVA_MSG_PONG;
 }
 
 static unsigned field_bit(enum nova_msg_kind kind, const char *name) {
@@ -110,18 +107,20 @@ static unsigned field_bit(enum nova_msg_kind kind, const char *name) {
   return 0;
 }
 
-enum fit { FIT, FLAWED, MISFIT };
-
 /* An item against a pattern: FLAWED where it differs only in what a rule has
  * charged already. */
-static enum fit fits(struct nova_player *p, const struct nova_pattern *message,
-                     const struct nova__item *item, struct nova_mismatch *m) {
+static enum nova__fit fits(struct nova_player *p,
+                           const struct nova_pattern *message,
+                           const struct nova__item *item,
+                           struct nova_mismatch *m) {
+  if (item->packet != NOVA_MQTT_NONE)
+    return nova__play_mqtt_fits(p, message, item, m);
   struct nova_json_value v;
   if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
-    return MISFIT;
+    return NOVA__MISFIT;
   struct nova_scope scope = nova__scope(p);
-  enum nova_msg_kind kind = nova__wanted_kind(message);
-  enum fit result = FIT;
+  enum nova_msg_kind kind = nova__wanted(message).kind;
+  enum nova__fit result = NOVA__FIT;
   for (const struct nova_pattern *c = message->child; c != NULL; c = c->next) {
     if (strcmp(c->member, "type") == 0 && kind != NOVA_MSG_UNKNOWN)
       continue; /* the kind was compared, a wrong type is a rule's */
@@ -139,11 +138,11 @@ static enum fit fits(struct nova_player *p, const struct nova_pattern *message,
       if (here.kind)
         continue;
       *m = here;
-      result = FLAWED;
+      result = NOVA__FLAWED;
       continue;
     }
     *m = here;
-    return MISFIT;
+    return NOVA__MISFIT;
   }
   return result;
 }
@@ -176,28 +175,37 @@ static void ended(struct nova_player *p, const struct nova__conn *c,
       seconds(c->lost > since ? c->lost - since : 0, span));
 }
 
+/* Whether a requirement of the subject's is about malformed packets. */
+static bool judges_packets(const struct nova_player *p) {
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next)
+    if (nova__counts(p, r, NOVA_RULE_PACKET))
+      return true;
+  return false;
+}
+
 static void eval_send(struct nova_player *p, const struct nova_step *s,
                       struct nova__await *out) {
   struct nova__conn *c = &p->conn[s->slot];
   struct nova__moment ref = nova__reference(p, s);
   nova_ts within = bound(p, s);
-  enum nova_msg_kind kind = nova__wanted_kind(s->messages);
+  struct nova_wanted wanted = nova__wanted(s->messages);
+  enum nova_msg_kind kind = wanted.kind;
   struct nova_mismatch m = {0};
   const struct nova__item *near_miss = NULL, *bad = NULL;
   bool flawed = false;
   for (struct nova__item *i = c->inbox; i != NULL; i = i->next) {
-    if (must_follow(kind) && i->t < c->asked)
+    if (must_follow(&wanted) && i->t < c->asked)
       continue;
     if (i->bad) {
       if (!i->empty && bad == NULL)
         bad = i;
       continue;
     }
-    if (kind != NOVA_MSG_UNKNOWN && i->kind != kind)
+    if (!nova__of_kind(&wanted, i))
       continue;
     struct nova_mismatch here = {0};
-    enum fit f = fits(p, s->messages, i, &here);
-    if (f == FIT) {
+    enum nova__fit f = fits(p, s->messages, i, &here);
+    if (f == NOVA__FIT) {
       out->state = NOVA__DONE;
       out->t = i->t;
       out->item = i;
@@ -206,14 +214,14 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
     }
     near_miss = i;
     m = here;
-    flawed = f == FLAWED;
-    if (answers_once(kind) || flawed)
+    flawed = f == NOVA__FLAWED;
+    if (answers_once(&wanted) || flawed)
       break;
   }
   nova_ts due = nova_ts_add(ref.t, within);
   nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
   out->t = p->now < due ? due : end;
-  bool finally = near_miss != NULL && (answers_once(kind) || flawed);
+  bool finally = near_miss != NULL && (answers_once(&wanted) || flawed);
   if (!finally && bad == NULL && c->lost == NOVA_TS_NONE && p->now < end &&
       c->link != NOVA__LINK_NONE && c->link != NOVA__LINK_CLOSED)
     return; /* pending */
@@ -243,9 +251,17 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
   } else if (bad != NULL) {
     out->fatal = true;
     out->entry = bad->entry;
-    say(out->observed, sizeof out->observed,
-        "a line that is no JSON object, or has a duplicate key, came instead");
-    out->explained = "which is judged by the framing requirement";
+    if (c->mqtt) {
+      say(out->observed, sizeof out->observed, "it sent a malformed packet: %s",
+          bad->text);
+      if (judges_packets(p))
+        out->explained = "which is judged by its own requirement";
+    } else {
+      say(out->observed, sizeof out->observed,
+          "a line that is no JSON object, or has a duplicate key, came "
+          "instead");
+      out->explained = "which is judged by the framing requirement";
+    }
   } else if (c->lost != NOVA_TS_NONE) {
     ended(p, c, ref.t, out);
   } else if (c->link == NOVA__LINK_NONE || c->link == NOVA__LINK_CLOSED) {
@@ -298,6 +314,41 @@ static void eval_close(struct nova_player *p, const struct nova_step *s,
       nova__span_text(p, p->now - ref.t));
 }
 
+/* Connections that the device opened behind |t|, as far as they are known. */
+static size_t attempts_behind(const struct nova_player *p, nova_ts t) {
+  size_t kept =
+      p->accepted_n < NOVA_PLAY_ACCEPTED ? p->accepted_n : NOVA_PLAY_ACCEPTED;
+  size_t n = 0;
+  for (size_t i = 0; i < kept; i++)
+    n += p->accepted[i] > t;
+  return n;
+}
+
+/* What breaks a silence on one connection, NULL where nothing does. */
+static const struct nova__item *breaks_silence(struct nova_player *p,
+                                               const struct nova_step *s,
+                                               const struct nova__conn *c,
+                                               nova_ts since, nova_ts end) {
+  struct nova_scope scope = nova__scope(p);
+  struct nova_wanted wanted = nova__wanted(s->messages);
+  for (const struct nova__item *i = c->inbox; i != NULL; i = i->next) {
+    if (i->t < since || i->t > end)
+      continue;
+    struct nova_json_value v;
+    bool hit = s->messages == NULL;
+    bool named =
+        wanted.kind != NOVA_MSG_UNKNOWN || wanted.packet != NOVA_MQTT_NONE;
+    if (!hit && !i->bad && (!c->mqtt || nova__of_kind(&wanted, i)) &&
+        nova_json_check(p->json, i->text, i->n, &v, NULL) == 0)
+      hit = nova_pattern_match(s->messages, v, &scope, NULL) ||
+            (named && nova__of_kind(&wanted, i) &&
+             s->messages->child->next == NULL);
+    if (hit)
+      return i;
+  }
+  return NULL;
+}
+
 static void eval_silent(struct nova_player *p, const struct nova_step *s,
                         struct nova__await *out) {
   const struct nova__conn *c = &p->conn[s->slot];
@@ -305,37 +356,34 @@ static void eval_silent(struct nova_player *p, const struct nova_step *s,
   nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
   struct nova_scope scope = nova__scope(p);
   char span[32];
-  for (struct nova__item *i = c->inbox; i != NULL; i = i->next) {
-    if (i->t < ref.since || i->t > end)
-      continue;
-    struct nova_json_value v;
-    bool hit = s->messages == NULL;
-    if (!hit && !i->bad &&
-        nova_json_check(p->json, i->text, i->n, &v, NULL) == 0)
-      hit = nova_pattern_match(s->messages, v, &scope, NULL) ||
-            (nova__wanted_kind(s->messages) != NOVA_MSG_UNKNOWN &&
-             nova__wanted_kind(s->messages) == i->kind &&
-             s->messages->child->next == NULL);
-    if (!hit)
-      continue;
+  const struct nova__item *hit =
+      s->everywhere ? NULL : breaks_silence(p, s, c, ref.since, end);
+  for (size_t i = 0; s->everywhere && i < NOVA_PLAY_CONNS && hit == NULL; i++)
+    hit = breaks_silence(p, s, &p->conn[i], ref.since, end);
+  if (hit != NULL) {
     char pattern[256] = "anything";
     if (s->messages != NULL)
       nova_pattern_print(s->messages, &scope, pattern, sizeof pattern);
     out->state = NOVA__FAILED;
     out->fatal = true;
-    out->entry = i->entry;
-    out->measured = i->t - ref.since;
+    out->entry = hit->entry;
+    out->measured = hit->t - ref.since;
     say(out->expected, sizeof out->expected, "the %s does not send %s",
         subject_name(p), pattern);
     say(out->observed, sizeof out->observed, "it sent %.*s%s after %s",
-        (int)(i->n > 200 ? 200 : i->n), i->text, i->n > 200 ? "..." : "",
-        seconds(i->t > ref.t ? i->t - ref.t : 0, span));
+        (int)(hit->n > 200 ? 200 : hit->n), hit->text,
+        hit->n > 200 ? "..." : "",
+        seconds(hit->t > ref.t ? hit->t - ref.t : 0, span));
     return;
   }
   out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
-  if (c->lost != NOVA_TS_NONE || c->link != NOVA__LINK_OPEN || p->now >= end) {
+  bool ended_early =
+      !s->everywhere && (c->lost != NOVA_TS_NONE || c->link != NOVA__LINK_OPEN);
+  if (s->everywhere && s->at_most != 0)
+    ended_early = attempts_behind(p, ref.t) > s->at_most;
+  if (ended_early || p->now >= end) {
     out->state = NOVA__DONE;
-    out->t = c->lost != NOVA_TS_NONE ? c->lost : p->now;
+    out->t = !s->everywhere && c->lost != NOVA_TS_NONE ? c->lost : p->now;
     return;
   }
   out->t = end;
@@ -393,6 +441,57 @@ static void eval_connect(struct nova_player *p, const struct nova_step *s,
     say(out->observed, sizeof out->observed, "it did not connect");
 }
 
+/* The handshake of a connection. */
+static void eval_secure(struct nova_player *p, const struct nova_step *s,
+                        struct nova__await *out) {
+  const struct nova__conn *c = &p->conn[s->slot];
+  struct nova__moment ref = nova__reference(p, s);
+  nova_ts within = bound(p, s);
+  bool wanted = s->verb == NOVA_VERB_SECURE;
+  const char *what =
+      wanted ? "completes a TLS handshake" : "completes no TLS handshake";
+  struct nova_scope scope = nova__scope(p);
+  char pattern[200] = "";
+  if (s->messages != NULL)
+    nova_pattern_print(s->messages, &scope, pattern, sizeof pattern);
+  say(out->expected, sizeof out->expected, "the %s %s%s%s", subject_name(p),
+      what, pattern[0] != '\0' ? ": " : "", pattern);
+  nova_ts due = nova_ts_add(ref.t, within);
+  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
+  out->t = p->now < due ? due : end;
+  out->entry = p->transcript.n != 0 ? p->transcript.n - 1 : 0;
+  if (c->secured != NOVA__PLAIN) {
+    struct nova_json_value v;
+    struct nova_mismatch m = {0};
+    out->t = c->secured_at;
+    out->entry = c->handshake_entry;
+    bool good = (c->secured == NOVA__SECURED) == wanted;
+    if (good && s->messages != NULL && c->handshake != NULL &&
+        nova_json_check(p->json, c->handshake, strlen(c->handshake), &v,
+                        NULL) == 0)
+      good = nova_pattern_match(s->messages, v, &scope, &m);
+    out->state = good ? NOVA__DONE : NOVA__FAILED;
+    out->fatal = !good;
+    say(out->observed, sizeof out->observed, "%s%s%s: %.300s",
+        c->secured == NOVA__SECURED ? "the handshake was completed"
+                                    : "the handshake failed",
+        m.path[0] != '\0' ? ", with another " : "", m.path,
+        c->handshake != NULL ? c->handshake : "");
+  } else if (c->lost != NOVA_TS_NONE && wanted) {
+    ended(p, c, ref.t, out);
+  } else if (c->lost != NOVA_TS_NONE) {
+    out->state = NOVA__DONE;
+    out->t = c->lost;
+    out->entry = c->lost_entry;
+  } else if (p->now >= end || c->link == NOVA__LINK_NONE ||
+             c->link == NOVA__LINK_CLOSED) {
+    out->state = NOVA__FAILED;
+    out->none = true;
+    say(out->observed, sizeof out->observed, "no handshake was over within %s",
+        nova__span_text(p, within));
+  }
+}
+
 /* How many connections the device opened behind the moment, and up to the end.
  */
 static void eval_attempts(struct nova_player *p, const struct nova_step *s,
@@ -433,7 +532,10 @@ void nova__hear(struct nova_player *p, const struct nova__conn *c,
                 const struct nova__item *item) {
   struct nova__beat *b = &p->beat;
   if (b->step == NULL || c != &p->conn[b->step->slot] || item->bad ||
-      item->kind != nova__wanted_kind(b->step->messages) || item->t < b->last)
+      item->t < b->last)
+    return;
+  struct nova_wanted wanted = nova__wanted(b->step->messages);
+  if (!nova__of_kind(&wanted, item))
     return;
   if (item->t - b->last > bound(p, b->step) && b->gap == NOVA_TS_NONE)
     b->gap = item->t - b->last;
@@ -501,9 +603,12 @@ void nova__eval(struct nova_player *p, const struct nova_step *s,
   case NOVA_VERB_OPEN: eval_open(p, s, out); return;
   case NOVA_VERB_REPEAT: eval_repeat(p, s, out); return;
   case NOVA_VERB_ATTEMPTS: eval_attempts(p, s, out); return;
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE: eval_secure(p, s, out); return;
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_REFUSE:
+  case NOVA_VERB_PRESENT:
   case NOVA_VERB_STOP:
   case NOVA_VERB_HOOK:
   case NOVA_VERB_WAIT:
@@ -751,14 +856,16 @@ bool nova__await(struct nova_player *p, const struct nova_step *s) {
     return settle_failure(p, s, &a);
   if (s->observes.n != 0) {
     char span[32];
-    const char *what = s->verb == NOVA_VERB_SEND      ? "it was answered"
-                       : s->verb == NOVA_VERB_CLOSE   ? "it closed"
-                       : s->verb == NOVA_VERB_SILENT  ? "nothing came"
-                       : s->verb == NOVA_VERB_CONNECT ? "it connected"
-                       : s->verb == NOVA_VERB_ATTEMPTS
-                           ? "it opened no more connections"
-                       : s->verb == NOVA_VERB_REPEAT ? "it went on"
-                                                     : "it stayed open";
+    const char *what =
+        s->verb == NOVA_VERB_SEND       ? "it was answered"
+        : s->verb == NOVA_VERB_CLOSE    ? "it closed"
+        : s->verb == NOVA_VERB_SILENT   ? "nothing came"
+        : s->verb == NOVA_VERB_CONNECT  ? "it connected"
+        : s->verb == NOVA_VERB_SECURE   ? "the handshake was completed"
+        : s->verb == NOVA_VERB_INSECURE ? "the handshake failed"
+        : s->verb == NOVA_VERB_ATTEMPTS ? "it opened no more connections"
+        : s->verb == NOVA_VERB_REPEAT   ? "it went on"
+                                        : "it stayed open";
     charge(p, s, &s->observes, NOVA_VERDICT_PASS, &a, NOVA_TS_NONE,
            NOVA_TS_NONE,
            nova_arena_printf(&p->arena, "observed: %s after %s", what,

@@ -38,6 +38,14 @@ void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
   nova__note(p, NOVA_ENTRY_SENT, c->number, bytes, n);
 }
 
+void nova__secure(struct nova_player *p, struct nova__conn *c,
+                  const struct nova_tls_wish *wish) {
+  struct nova_action a = {.kind = NOVA_ACTION_SECURE, .connection = c->number};
+  if (wish != NULL)
+    a.tls = *wish;
+  push(p, &a, NULL, 0);
+}
+
 void nova__close(struct nova_player *p, struct nova__conn *c, int code) {
   struct nova_action a = {.kind = code == 2 ? NOVA_ACTION_HALF_CLOSE
                                             : NOVA_ACTION_CLOSE,
@@ -51,6 +59,7 @@ void nova__close(struct nova_player *p, struct nova__conn *c, int code) {
     c->half_closed = true;
   } else {
     nova__connection_over(p, c);
+    nova__play_mqtt_over(p, c, false);
     c->link = NOVA__LINK_CLOSED;
     c->unsent = 0;
     nova__drop_inbox(c);
@@ -123,10 +132,19 @@ static bool compose(struct nova_player *p, const struct nova_step *s,
   nova_buf_init(&why, p->o.mem, 1024);
   int err = 0;
   size_t target = s->pad_to != NULL ? pad_target(p, s->pad_to) : 0;
+  const char *undone = NULL; /* why a packet is not to be sent now */
   for (const struct nova_pattern *m = s->messages; m != NULL && err == 0;
        m = m->next) {
     nova_buf_clear(&json);
     err = nova_pattern_write(m, &scope, &json, &why);
+    if (err == 0 && p->o.script->over != NOVA_OVER_TCP) {
+      const char *reason = NULL;
+      err = nova__play_mqtt_compose(p, s, nova_buf_view(&json), target, out,
+                                    kept, &reason);
+      if (reason != NULL)
+        undone = reason;
+      continue;
+    }
     if (err == 0)
       err = put_line(out, nova_buf_view(&json), target, s->pad);
     if (err == 0)
@@ -138,7 +156,9 @@ static bool compose(struct nova_player *p, const struct nova_step *s,
     for (uint32_t i = 0; i < r->times && err == 0; i++)
       err = r->json != NULL ? nova_pattern_write(r->json, &scope, out, &why)
                             : nova_buf_append(out, r->bytes.p, r->bytes.n);
-  if (err == NOVA_ERR_ARGUMENT) {
+  if (err != 0 && undone != NULL) {
+    nova__break(p, NOVA_VERDICT_INCONCLUSIVE, "step %u: %s", s->number, undone);
+  } else if (err == NOVA_ERR_ARGUMENT) {
     const char *text = nova_buf_cstr(&why);
     nova__break(p, NOVA_VERDICT_NOT_APPLICABLE, "step %u: %s", s->number,
                 text != NULL ? text : "cannot be written");
@@ -207,7 +227,7 @@ static bool auth_of_other(const struct nova_step *s) {
 static bool lets_in(const struct nova_step *s) {
   bool result = false, success = false;
   for (const struct nova_pattern *m = s->messages; m != NULL; m = m->next) {
-    result |= nova__wanted_kind(m) == NOVA_MSG_AUTH_RESULT;
+    result |= nova__wanted(m).kind == NOVA_MSG_AUTH_RESULT;
     for (const struct nova_pattern *c = m->child; c != NULL; c = c->next)
       success |= c->member != NULL && strcmp(c->member, "result") == 0 &&
                  c->kind == NOVA_PATTERN_LITERAL &&
@@ -534,6 +554,8 @@ void nova__job_done(struct nova_player *p, const struct nova_event *e) {
 static void ping_all(struct nova_player *p) {
   for (size_t i = 0; i < NOVA_CONNECTIONS; i++) {
     struct nova__conn *c = &p->conn[i];
+    if (c->mqtt && c->link == NOVA__LINK_OPEN && !c->half_closed)
+      nova__play_mqtt_ping(p, c);
     if (c->link != NOVA__LINK_OPEN || !c->authenticated || c->half_closed)
       continue;
     char line[512];
@@ -571,13 +593,16 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     c->link = NOVA__LINK_CONNECTING;
     c->refused = false;
     nova__note(p, NOVA_ENTRY_CONNECTING, number, NULL, 0);
-    struct nova_action a = {.kind = NOVA_ACTION_CONNECT, .connection = number};
+    struct nova_action a = {.kind = NOVA_ACTION_CONNECT,
+                            .connection = number,
+                            .platform = s->actor == NOVA_ACTOR_PLATFORM};
     push(p, &a, NULL, 0);
     return false;
   }
-  if (c->link == NOVA__LINK_CONNECTING)
+  if (c->link == NOVA__LINK_CONNECTING ||
+      (p->o.tls && c->link == NOVA__LINK_OPEN && c->secured == NOVA__PLAIN))
     return false;
-  bool good = !c->refused;
+  bool good = !c->refused && !(p->o.tls && c->secured != NOVA__SECURED);
   for (size_t i = 0; i < s->verifies.n; i++) {
     struct nova_check *k = nova__check(
         p, s->verifies.id[i], good ? NOVA_VERDICT_PASS : NOVA_VERDICT_FAIL);
@@ -606,7 +631,10 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
                              "was refused afterwards";
       }
   nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
-              "step %u: no connection to the peer could be made", s->number);
+              "step %u: no %s to the peer could be made%s%s", s->number,
+              c->refused ? "connection" : "TLS connection",
+              c->handshake != NULL ? ": " : "",
+              c->handshake != NULL ? c->handshake : "");
   return false;
 }
 
@@ -641,6 +669,9 @@ bool nova__do(struct nova_player *p, const struct nova_step *s) {
   case NOVA_VERB_SILENT:
   case NOVA_VERB_OPEN: return time_passes(p, s);
   case NOVA_VERB_REFUSE: nova__refuse(p, s); return true;
+  case NOVA_VERB_PRESENT: p->presents = s; return true;
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE:
   case NOVA_VERB_ATTEMPTS:
   case NOVA_VERB_WAIT:
   case NOVA_VERB_ANY_OF:

@@ -20,7 +20,7 @@ void nova__take(struct nova__conn *c, struct nova__item *item) {
     c->tail = link;
   c->items--;
   c->item_bytes -= item->n;
-  nova_mem_free(c->line.held.mem, item);
+  nova_mem_free(item->mem, item);
 }
 
 void nova__drop_inbox(struct nova__conn *c) {
@@ -32,7 +32,8 @@ void nova__drop_answers(struct nova__conn *c) {
   struct nova__item *next;
   for (struct nova__item *i = c->inbox; i != NULL; i = next) {
     next = i->next;
-    if (i->bad || i->kind == NOVA_MSG_PONG || i->kind == NOVA_MSG_AUTH_RESULT)
+    if (i->bad || i->kind == NOVA_MSG_PONG || i->kind == NOVA_MSG_AUTH_RESULT ||
+        i->packet == NOVA_MQTT_PINGRESP || i->packet == NOVA_MQTT_CONNACK)
       nova__take(c, i);
   }
 }
@@ -48,8 +49,8 @@ static size_t place(const struct nova_player *p, const struct nova_rule *rule) {
   return i;
 }
 
-static void found(struct nova_player *p, const struct nova_rule *rule,
-                  size_t entry, const char *expected, const char *observed) {
+void nova__found(struct nova_player *p, const struct nova_rule *rule,
+                 size_t entry, const char *expected, const char *observed) {
   struct nova__rule_count *count = &p->rule[place(p, rule)];
   if (count->failed++ >= TOLD)
     return;
@@ -69,10 +70,14 @@ static void found(struct nova_player *p, const struct nova_rule *rule,
 }
 
 /* Rules of this kind on the subject that can be judged with this profile. */
-static bool counts(const struct nova_player *p, const struct nova_rule *r,
-                   enum nova_rule_every every) {
+bool nova__counts(const struct nova_player *p, const struct nova_rule *r,
+                  enum nova_rule_every every) {
   return r->every == every && r->of == p->subject &&
          (r->needs & ~p->o.hooks) == 0;
+}
+
+void nova__judged(struct nova_player *p, const struct nova_rule *r) {
+  p->rule[place(p, r)].judged++;
 }
 
 void nova__rules_end(struct nova_player *p) {
@@ -97,9 +102,9 @@ void nova__rules_end(struct nova_player *p) {
 static void judge_line(struct nova_player *p, int code, size_t offset,
                        struct nova_view frame, size_t entry) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_LINE) || r->longest != 0)
+    if (!nova__counts(p, r, NOVA_RULE_LINE) || r->longest != 0)
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     if (code == 0)
       continue;
     char observed[512];
@@ -107,17 +112,17 @@ static void judge_line(struct nova_player *p, int code, size_t offset,
              nova_error_text(code), offset,
              (int)(frame.n > 160 ? 160 : frame.n), frame.n != 0 ? frame.p : "",
              frame.n > 160 ? "..." : "");
-    found(p, r, entry, "each line is one JSON object (RFC 8259) in UTF-8",
-          observed);
+    nova__found(p, r, entry, "each line is one JSON object (RFC 8259) in UTF-8",
+                observed);
   }
 }
 
 /* The length of a line, its line feed not counted. */
 static void judge_length(struct nova_player *p, uint64_t n, size_t entry) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_LINE) || r->longest == 0)
+    if (!nova__counts(p, r, NOVA_RULE_LINE) || r->longest == 0)
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     if (n <= r->longest)
       continue;
     char expected[96], observed[96];
@@ -125,7 +130,7 @@ static void judge_length(struct nova_player *p, uint64_t n, size_t entry) {
              "at most %zu bytes before the line feed", r->longest);
     snprintf(observed, sizeof observed, "a line of %llu bytes",
              (unsigned long long)n);
-    found(p, r, entry, expected, observed);
+    nova__found(p, r, entry, expected, observed);
   }
 }
 
@@ -140,7 +145,7 @@ static void judge_first(struct nova_player *p, struct nova__conn *c,
   c->met = true;
   const struct nova_msg_info *info = nova_msg_info(item->kind);
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_CONNECTION))
+    if (!nova__counts(p, r, NOVA_RULE_CONNECTION))
       continue;
     bool fits = info != NULL && strcmp(info->name, r->type) == 0;
     char expected[160], observed[320], span[32];
@@ -149,19 +154,19 @@ static void judge_first(struct nova_player *p, struct nova__conn *c,
         continue; /* judged by what came instead */
       nova_ts within = nova_span_value(r->within, &p->o.profile->timers);
       nova_ts took = item->t - c->accepted;
-      p->rule[place(p, r)].judged++;
+      nova__judged(p, r);
       if (took <= within)
         continue;
       snprintf(expected, sizeof expected, "%s within %s of connecting", r->type,
                nova_duration_print(within, span));
       snprintf(observed, sizeof observed, "%s came after %s", r->type,
                nova_duration_print(took / NOVA_MS * NOVA_MS, span));
-      found(p, r, item->entry, expected, observed);
+      nova__found(p, r, item->entry, expected, observed);
       continue;
     }
     if ((r->which == NOVA_WHICH_AGAIN) != c->again)
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     if (fits)
       continue;
     snprintf(expected, sizeof expected, "%s is the first message of %s",
@@ -169,7 +174,7 @@ static void judge_first(struct nova_player *p, struct nova__conn *c,
     snprintf(observed, sizeof observed, "it was %.*s%s",
              (int)(item->n > 200 ? 200 : item->n), item->text,
              item->n > 200 ? "..." : "");
-    found(p, r, item->entry, expected, observed);
+    nova__found(p, r, item->entry, expected, observed);
   }
 }
 
@@ -178,17 +183,17 @@ static void judge_missing(struct nova_player *p, const struct nova__conn *c) {
   nova_ts until = c->lost != NOVA_TS_NONE ? c->lost : p->now;
   nova_ts took = until - c->accepted;
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_CONNECTION) || r->within == NULL ||
+    if (!nova__counts(p, r, NOVA_RULE_CONNECTION) || r->within == NULL ||
         took <= nova_span_value(r->within, &p->o.profile->timers))
       continue;
     /* That a later connection stays without one is another's matter. */
     const struct nova_rule *to = r;
     for (const struct nova_rule *o = p->o.rules; c->again && o != NULL;
          o = o->next)
-      if (counts(p, o, NOVA_RULE_CONNECTION) && o->which == NOVA_WHICH_AGAIN &&
-          strcmp(o->type, r->type) == 0)
+      if (nova__counts(p, o, NOVA_RULE_CONNECTION) &&
+          o->which == NOVA_WHICH_AGAIN && strcmp(o->type, r->type) == 0)
         to = o;
-    p->rule[place(p, to)].judged++;
+    nova__judged(p, to);
     char expected[160], observed[160], span[32];
     snprintf(expected, sizeof expected, "%s within %s of connecting", r->type,
              nova_duration_print(
@@ -196,13 +201,18 @@ static void judge_missing(struct nova_player *p, const struct nova__conn *c) {
     snprintf(observed, sizeof observed, "%s came for %s",
              nova_line_pending(&c->line) != 0 ? "no whole message" : "nothing",
              nova_duration_print(took / NOVA_MS * NOVA_MS, span));
-    found(p, to, p->transcript.n != 0 ? p->transcript.n - 1 : 0, expected,
-          observed);
+    nova__found(p, to, p->transcript.n != 0 ? p->transcript.n - 1 : 0, expected,
+                observed);
   }
 }
 
 void nova__connection_over(struct nova_player *p, struct nova__conn *c) {
-  if (c->number == 0 || c->link == NOVA__LINK_NONE ||
+  if (c->mqtt && c->link == NOVA__LINK_OPEN)
+    nova__judge_keep_alive(p, c, c->lost != NOVA_TS_NONE ? c->lost : p->now,
+                           p->transcript.n != 0 ? p->transcript.n - 1 : 0);
+  if (c->mqtt)
+    c->packet_at = NOVA_TS_NONE;
+  if (c->mqtt || c->number == 0 || c->link == NOVA__LINK_NONE ||
       c->link == NOVA__LINK_CLOSED || p->o.harness != NOVA_ROLE_SERVER)
     return;
   const struct nova_timers *t = &p->o.profile->timers;
@@ -241,18 +251,18 @@ static void judge_answer(struct nova_player *p, struct nova__item *item,
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
     /* Without a command in this conversation it may answer one of before; an id
      * that is no string is judged with the message. */
-    if (!counts(p, r, NOVA_RULE_ANSWER) || p->orders == 0 ||
+    if (!nova__counts(p, r, NOVA_RULE_ANSWER) || p->orders == 0 ||
         id.type != NOVA_JSON_STRING)
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     if (named != NULL)
       continue;
     char observed[320];
     snprintf(observed, sizeof observed, "command_id was %.*s%s",
              (int)(id.text.n > 200 ? 200 : id.text.n), id.text.p,
              id.text.n > 200 ? "..." : "");
-    found(p, r, item->entry, "the command_id of a command that was sent",
-          observed);
+    nova__found(p, r, item->entry, "the command_id of a command that was sent",
+                observed);
   }
   struct nova__order *o = named != NULL ? named : oldest;
   if (o != NULL) {
@@ -262,7 +272,7 @@ static void judge_answer(struct nova_player *p, struct nova__item *item,
 }
 
 /* What a timestamp looks like, for the finding's wording. */
-static const char *unit_hint(struct nova_json_value v) {
+const char *nova__unit_hint(struct nova_json_value v) {
   int64_t t = 0;
   if (!nova_json_int64(v, &t))
     return "";
@@ -283,9 +293,10 @@ static void judge_message(struct nova_player *p, struct nova__item *item,
     return;
   struct nova_scope scope = nova__scope(p);
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_MESSAGE) || strcmp(r->type, info->name) != 0)
+    if (!nova__counts(p, r, NOVA_RULE_MESSAGE) || r->mqtt ||
+        strcmp(r->type, info->name) != 0)
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     for (const struct nova_pattern *c = r->message->child; c != NULL;
          c = c->next) {
       struct nova_json_value v =
@@ -303,13 +314,13 @@ static void judge_message(struct nova_player *p, struct nova__item *item,
       snprintf(expected, sizeof expected, "in %s, %s is %s", info->name, m.path,
                m.expected);
       snprintf(observed, sizeof observed, "%s was %s%s", m.path, m.observed,
-               unit_hint(v));
-      found(p, r, item->entry, expected, observed);
+               nova__unit_hint(v));
+      nova__found(p, r, item->entry, expected, observed);
     }
   }
 }
 
-static void keep(struct nova__conn *c, struct nova__item *item) {
+void nova__keep(struct nova__conn *c, struct nova__item *item) {
   *c->tail = item;
   c->tail = &item->next;
   c->items++;
@@ -327,7 +338,8 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
     p->no_memory = true;
     return;
   }
-  *item = (struct nova__item){.t = t, .entry = entry, .n = frame.n};
+  *item = (struct nova__item){
+      .mem = p->o.mem, .t = t, .entry = entry, .n = frame.n};
   if (frame.n != 0)
     memcpy(item->text, frame.p, frame.n);
   item->text[frame.n] = '\0';
@@ -387,11 +399,15 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
   if (item->bad && !item->empty)
     c->met = true;
   nova__serve_line(p, c, item);
-  keep(c, item);
+  nova__keep(c, item);
 }
 
 void nova__received(struct nova_player *p, struct nova__conn *c,
                     const struct nova_event *e, size_t entry) {
+  if (c->mqtt) {
+    nova__play_mqtt_received(p, c, e, entry);
+    return;
+  }
   if (!c->framing)
     return;
   size_t at = 0;
@@ -440,9 +456,9 @@ void nova__received(struct nova_player *p, struct nova__conn *c,
 static void judge_rest(struct nova_player *p, const struct nova__conn *c,
                        size_t entry, const char *observed) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
-    if (!counts(p, r, NOVA_RULE_STREAM))
+    if (!nova__counts(p, r, NOVA_RULE_STREAM))
       continue;
-    p->rule[place(p, r)].judged++;
+    nova__judged(p, r);
     if (observed == NULL)
       continue;
     struct nova_view held = nova_line_held(&c->line);
@@ -451,7 +467,7 @@ static void judge_rest(struct nova_player *p, const struct nova__conn *c,
              observed, (unsigned long long)nova_line_pending(&c->line),
              (int)(held.n > 160 ? 160 : held.n), held.n != 0 ? held.p : "",
              held.n > 160 ? "..." : "");
-    found(p, r, entry, "every message ends with a line feed", text);
+    nova__found(p, r, entry, "every message ends with a line feed", text);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "conversation/play.h"
 
 #include "base/unreachable.h"
+#include "codec/mqtt_json.h"
 
 #include <stdio.h>
 
@@ -29,6 +30,7 @@ static struct nova__conn *room(struct nova_player *p) {
 
 static void clear(struct nova__conn *c) {
   nova__drop_inbox(c);
+  nova__play_mqtt_drop(c);
   if (c->framing)
     nova_line_free(&c->line);
   *c = (struct nova__conn){.lost = NOVA_TS_NONE, .partial = NOVA_TS_NONE};
@@ -68,7 +70,10 @@ struct nova__conn *nova__accept(struct nova_player *p, unsigned number,
   c->moment = (struct nova__moment){e->since, e->t};
   c->asked = e->since;
   c->last_out = e->t;
-  c->framing = nova_line_init(&c->line, p->o.mem, NOVA_LINE_LIMIT) == 0;
+  if (p->o.script->over == NOVA_OVER_TCP)
+    c->framing = nova_line_init(&c->line, p->o.mem, NOVA_LINE_LIMIT) == 0;
+  else
+    nova__play_mqtt_begin(p, c);
   return c;
 }
 
@@ -79,7 +84,7 @@ struct nova__conn *nova__visitor(struct nova_player *p) {
   for (size_t i = NOVA_CONNECTIONS; i < NOVA_PLAY_CONNS; i++) {
     struct nova__conn *c = &p->conn[i];
     if (c->number == 0 || c->closing || c->link == NOVA__LINK_CLOSED ||
-        (ended(c) && !c->spoke))
+        (ended(c) && !c->spoke) || (p->o.tls && c->secured != NOVA__SECURED))
       continue;
     if (first == NULL || c->number < first->number)
       first = c;
@@ -112,7 +117,7 @@ static bool awaits_ping(const struct nova_player *p, const struct nova_step *s,
                         const struct nova__conn *c) {
   return s->verb == NOVA_VERB_SEND && !nova__by_harness(p, s) &&
          s->messages != NULL && c == &p->conn[s->slot] &&
-         nova__wanted_kind(s->messages) == NOVA_MSG_PING;
+         nova__wanted(s->messages).kind == NOVA_MSG_PING;
 }
 
 /* Whether the script has to answer a ping that comes now. */
@@ -164,8 +169,19 @@ static void turn_away(struct nova_player *p, struct nova__conn *c) {
     nova_buf_init(&json, p->o.mem, 1u << 20);
     nova_buf_init(&why, p->o.mem, 256);
     int err = nova_pattern_write(s->messages, &scope, &json, &why);
-    if (err == 0)
+    struct nova_buf packet;
+    nova_buf_init(&packet, p->o.mem, 1u << 20);
+    struct nova_json_value v;
+    if (err == 0 && c->mqtt) {
+      struct nova_view text = nova_buf_view(&json);
+      err = nova_json_check(p->json, text.p, text.n, &v, NULL);
+      if (err == 0)
+        err = nova_mqtt_from_json(v, 0, 0, &packet, NULL);
+      nova_buf_free(&json);
+      json = packet;
+    } else if (err == 0) {
       err = nova_buf_puts(&json, "\n");
+    }
     if (err == 0)
       nova__send(p, c, json.data + json.head, json.len, false);
     nova_buf_free(&json);
@@ -200,6 +216,8 @@ void nova__serve_line(struct nova_player *p, struct nova__conn *c,
   bool visitor = c >= &p->conn[NOVA_CONNECTIONS];
   if (visitor && p->refusing != NULL && !c->closing)
     turn_away(p, c);
+  if (c->mqtt)
+    return;
   if (item->kind == NOVA_MSG_PING && !item->bad && c->authenticated &&
       !p->o.script->no_pongs && !script_answers(p, c) &&
       c->pongs_due < NOVA_PLAY_PONGS)

@@ -12,9 +12,14 @@ char *nova_player_waits_for(const struct nova_player *p, bool chinese,
   bool harness = s == NULL || nova__by_harness(p, s);
   char kind[64] = "";
   if (s != NULL && s->verb == NOVA_VERB_SEND && s->messages != NULL) {
-    const struct nova_msg_info *info =
-        nova_msg_info(nova__wanted_kind(s->messages));
-    snprintf(kind, sizeof kind, "%s", info != NULL ? info->name : "");
+    struct nova_wanted w = nova__wanted(s->messages);
+    const struct nova_msg_info *info = nova_msg_info(w.kind);
+    const struct nova_payload_info *said = nova_payload_info(w.says);
+    snprintf(kind, sizeof kind, "%s",
+             info != NULL                 ? info->name
+             : said != NULL               ? said->name
+             : w.packet != NOVA_MQTT_NONE ? nova_mqtt_type_name(w.packet)
+                                          : "");
   }
   switch (s != NULL ? s->verb : NOVA_VERB_WAIT) {
   case NOVA_VERB_CONNECT:
@@ -66,6 +71,12 @@ char *nova_player_waits_for(const struct nova_player *p, bool chinese,
       zh = "等待时间经过";
     }
     break;
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE:
+    en = "waiting for the TLS handshake";
+    zh = "等待 TLS 握手";
+    break;
+  case NOVA_VERB_PRESENT:
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_REFUSE:

@@ -14,9 +14,10 @@
 #define EVIDENCE_MOST (2u << 20)
 #define ARENA_MOST    (8u << 20)
 /* The longest line that is decoded: the limit of the guide, and a hook's
- * output. No message of the guide nests deeper than a few levels; what does is
- * judged by its own code. */
-#define FRAME_MOST (256u << 10)
+ * output, and an MQTT packet with a payload of hexadecimal digits. No message
+ * of the guide nests deeper than a few levels; what does is judged by its own
+ * code. */
+#define FRAME_MOST (3u << 20)
 #define DEPTH_MOST 1024
 
 struct nova_player *nova_player_new(const struct nova_player_options *o) {
@@ -56,7 +57,8 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   p->unknown_id =
       nova_arena_printf(&p->arena, "DEV-9%08llu",
                         (unsigned long long)nova_rng_below(&p->rng, 100000000));
-  if (p->rule == NULL || p->json == NULL || p->unknown_id == NULL) {
+  if (p->rule == NULL || p->json == NULL || p->unknown_id == NULL ||
+      !nova__play_mqtt_new(p)) {
     nova_player_free(p);
     return NULL;
   }
@@ -71,6 +73,7 @@ void nova_player_free(struct nova_player *p) {
     if (p->conn[i].framing)
       nova_line_free(&p->conn[i].line);
   }
+  nova__play_mqtt_free(p);
   while (p->queue != NULL) {
     struct nova__queued *next = p->queue->next;
     nova_mem_free(p->o.mem, p->queue);
@@ -97,8 +100,11 @@ struct nova__conn *nova__conn(struct nova_player *p, unsigned number) {
 }
 
 bool nova__by_harness(const struct nova_player *p, const struct nova_step *s) {
-  return s->actor == (p->o.harness == NOVA_ROLE_DEVICE ? NOVA_ACTOR_DEVICE
-                                                       : NOVA_ACTOR_SERVER);
+  if (s->verb == NOVA_VERB_SECURE || s->verb == NOVA_VERB_INSECURE)
+    return false;
+  return p->o.harness == NOVA_ROLE_DEVICE
+             ? s->actor == NOVA_ACTOR_DEVICE || s->actor == NOVA_ACTOR_PLATFORM
+             : s->actor == NOVA_ACTOR_SERVER;
 }
 
 const char *nova__span_text(struct nova_player *p, nova_ts t) {
@@ -244,6 +250,58 @@ static bool quoted(struct nova_buf *out, const char *s) {
   return s != NULL && nova_json_quote(out, s, strlen(s)) == 0;
 }
 
+/* "novacloud/devices/ID/data" as JSON. */
+static bool topic(const char *id, enum nova_channel channel,
+                  struct nova_buf *out) {
+  char text[NOVA_TOPIC_MAX];
+  size_t n = id != NULL ? nova_topic_write(channel, nova_view_of(id), text,
+                                           sizeof text)
+                        : 0;
+  return n != 0 && nova_json_quote(out, text, n) == 0;
+}
+
+/* The guide's "device_{device_id}_{random}", the same all along. */
+static bool client_id(struct nova_player *p, size_t which, const char *id,
+                      struct nova_buf *out) {
+  if (id != NULL && p->client_id[which] == NULL)
+    p->client_id[which] = nova_arena_printf(
+        &p->arena, "%s_%s_%08llx", which == 2 ? "novaprobe" : "device", id,
+        (unsigned long long)nova_rng_below(&p->rng, UINT64_C(1) << 32));
+  return quoted(out, p->client_id[which]);
+}
+
+/* What MQTT has of a credential: topics, client ids, the will. */
+static bool lookup_mqtt(struct nova_player *p, const char *name,
+                        struct nova_buf *out) {
+  const struct nova_login *platform = &p->o.profile->platform;
+  if (strcmp(name, "platform.username") == 0)
+    return quoted(out, platform->id);
+  if (strcmp(name, "platform.password") == 0)
+    return quoted(out, platform->key);
+  if (strcmp(name, "platform.client_id") == 0)
+    return client_id(p, 2, platform->id, out);
+  bool first = strncmp(name, "device.", 7) == 0;
+  if (!first && strncmp(name, "other.", 6) != 0)
+    return false;
+  const char *id = first ? p->device.id : p->other.id;
+  const char *what = strchr(name, '.') + 1;
+  static const struct {
+    const char *name;
+    enum nova_channel channel;
+  } topics[] = {{"data_topic", NOVA_CHANNEL_DATA},
+                {"command_topic", NOVA_CHANNEL_COMMAND},
+                {"status_topic", NOVA_CHANNEL_STATUS}};
+  for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+    if (strcmp(what, topics[i].name) == 0)
+      return topic(id, topics[i].channel, out);
+  if (strcmp(what, "client_id") == 0)
+    return client_id(p, first ? 0 : 1, id, out);
+  return id != NULL && strcmp(what, "will") == 0 &&
+         nova_buf_puts(out, "{\"status\":\"offline\",\"timestamp\":0,"
+                            "\"device_id\":") == 0 &&
+         quoted(out, id) && nova_buf_puts(out, "}") == 0;
+}
+
 static bool lookup(void *user, const char *name, struct nova_buf *out) {
   struct nova_player *p = user;
   if (strcmp(name, "unknown_id") == 0)
@@ -258,7 +316,7 @@ static bool lookup(void *user, const char *name, struct nova_buf *out) {
     return quoted(out, p->other.id);
   if (strcmp(name, "other.key") == 0)
     return quoted(out, p->other.key);
-  if (nova__declared(p, name, out))
+  if (nova__declared(p, name, out) || lookup_mqtt(p, name, out))
     return true;
   size_t n = strcspn(name, ".");
   char head[64];
@@ -320,7 +378,14 @@ static bool lacks(struct nova_player *p, const struct nova_step *s) {
   if ((s->unless & p->o.hooks) != 0)
     return true;
   uint32_t missing = s->needs & ~p->o.hooks;
-  if (missing == 0)
+  bool moot = false;
+  if (missing == 0 && s->given != NULL) {
+    struct nova_buf value;
+    nova_buf_init(&value, p->o.mem, FRAME_MOST);
+    moot = !lookup(p, s->given->name, &value);
+    nova_buf_free(&value);
+  }
+  if (missing == 0 && !moot)
     return false;
   for (size_t i = 0; i < s->verifies.n; i++) {
     struct nova_check *c =
@@ -329,8 +394,11 @@ static bool lacks(struct nova_player *p, const struct nova_step *s) {
       return true;
     c->step = s->number;
     c->line = s->line;
-    c->reason = nova_arena_printf(&p->arena, "needs %s in the profile",
-                                  nova_need_name(missing));
+    c->reason = moot ? nova_arena_printf(
+                           &p->arena, "it did not come to it: there is no $%s",
+                           s->given->name)
+                     : nova_arena_printf(&p->arena, "needs %s in the profile",
+                                         nova_need_name(missing));
   }
   return true;
 }
@@ -419,6 +487,7 @@ static void advance(struct nova_player *p) {
     }
     bool over = false;
     nova__pongs(p);
+    nova__play_mqtt_answers(p);
     switch (s->verb) {
     case NOVA_VERB_EACH:
       if (nova__round(p, s)) {
@@ -449,6 +518,9 @@ static void advance(struct nova_player *p) {
     case NOVA_VERB_OPEN:
     case NOVA_VERB_ATTEMPTS:
     case NOVA_VERB_REFUSE:
+    case NOVA_VERB_SECURE:
+    case NOVA_VERB_INSECURE:
+    case NOVA_VERB_PRESENT:
     case NOVA_VERB_HOOK:
       if (nova__by_harness(p, s) || s->verb == NOVA_VERB_HOOK) {
         over = nova__do(p, s);
@@ -574,8 +646,41 @@ static void lost(struct nova_player *p, struct nova__conn *c,
     c->lost_entry = entry;
     if (e->kind == NOVA_EVENT_EOF)
       nova__stream_ended(p, c, entry);
+    /* It is over for MQTT when it is judged: the gap up to its end counts. */
+    if (c->mqtt && c->packet_at != NOVA_TS_NONE)
+      nova__judge_keep_alive(p, c, e->t, entry);
     nova__connection_over(p, c);
+    nova__play_mqtt_over(p, c, e->kind == NOVA_EVENT_EOF);
   }
+}
+
+/* Begins TLS where the script has it. */
+static void begin_tls(struct nova_player *p, struct nova__conn *c,
+                      const struct nova_tls_wish *wish) {
+  c->secured = NOVA__PLAIN;
+  c->handshake = NULL;
+  if (!p->o.tls && p->o.script->over != NOVA_OVER_MQTTS)
+    return;
+  nova__secure(p, c, wish);
+}
+
+/* The handshake is over, one way or the other. */
+static void secured(struct nova_player *p, struct nova__conn *c,
+                    const struct nova_event *e, size_t entry) {
+  c->secured = e->kind == NOVA_EVENT_SECURED ? NOVA__SECURED : NOVA__INSECURE;
+  c->secured_at = e->t;
+  c->handshake_entry = entry;
+  c->handshake = nova_arena_copy(&p->arena, e->bytes.p, e->bytes.n);
+  c->last_out = e->t;
+  c->spoke |= c->secured == NOVA__INSECURE;
+  /* What a connection of a script without TLS steps counts from. */
+  if (p->o.tls) {
+    c->moment = (struct nova__moment){e->since, e->t};
+    c->asked = e->since;
+  }
+  /* A device that is not to be talked to has nothing to wait for. */
+  if (c->secured == NOVA__INSECURE && p->o.harness == NOVA_ROLE_SERVER)
+    c->closing = true;
 }
 
 /* The process of the device under test is gone. */
@@ -640,7 +745,17 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
                              .connection = number,
                              .code = e->code};
   switch (e->kind) {
-  case NOVA_EVENT_ACCEPTED: entry.kind = NOVA_ENTRY_ACCEPTED; break;
+  case NOVA_EVENT_ACCEPTED:
+    entry.kind = NOVA_ENTRY_ACCEPTED;
+    begin_tls(p, c, p->presents != NULL ? &p->presents->tls : NULL);
+    break;
+  case NOVA_EVENT_SECURED:
+  case NOVA_EVENT_INSECURE:
+    entry.kind = e->kind == NOVA_EVENT_SECURED ? NOVA_ENTRY_SECURED
+                                               : NOVA_ENTRY_INSECURE;
+    entry.bytes = e->bytes;
+    entry.size = e->bytes.n;
+    break;
   case NOVA_EVENT_CONNECTED:
     entry.kind = NOVA_ENTRY_CONNECTED;
     c->link = NOVA__LINK_OPEN;
@@ -652,7 +767,16 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     p->connected_ever = true;
     if (c->framing)
       nova_line_free(&c->line);
-    c->framing = nova_line_init(&c->line, p->o.mem, NOVA_LINE_LIMIT) == 0;
+    c->framing = false;
+    c->closing = c->spoke = false;
+    if (p->o.script->over == NOVA_OVER_TCP)
+      c->framing = nova_line_init(&c->line, p->o.mem, NOVA_LINE_LIMIT) == 0;
+    else
+      nova__play_mqtt_begin(p, c);
+    begin_tls(p, c,
+              p->step != NULL && p->step->verb == NOVA_VERB_CONNECT
+                  ? &p->step->tls
+                  : NULL);
     break;
   case NOVA_EVENT_REFUSED:
     entry.kind = NOVA_ENTRY_REFUSED;
@@ -673,8 +797,6 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     nova__sent(p, c, e);
     advance(p);
     return;
-  case NOVA_EVENT_SECURED:
-  case NOVA_EVENT_INSECURE:
   case NOVA_EVENT_JOB: return;
   }
   bool live = c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF ||
@@ -688,6 +810,8 @@ void nova_player_feed(struct nova_player *p, const struct nova_event *e) {
     nova__received(p, c, e, at);
   else if (e->kind == NOVA_EVENT_EOF || e->kind == NOVA_EVENT_RESET)
     lost(p, c, e, at);
+  else if (e->kind == NOVA_EVENT_SECURED || e->kind == NOVA_EVENT_INSECURE)
+    secured(p, c, e, at);
   else if (e->kind == NOVA_EVENT_ACCEPTED && p->refusing != NULL)
     nova__refuse(p, p->refusing);
   advance(p);

@@ -38,8 +38,10 @@ struct nova_player_options {
   uint32_t hooks;       /* bit 1 << enum nova_hook: it can be run */
   nova_ts patience;     /* a device under test: how long its first connection is
                            waited for; NONE: for ever */
-  bool again;      /* a device under test: it had connected in this run before,
-                      so that its first connection here is none */
+  bool again; /* a device under test: it had connected in this run before,
+                 so that its first connection here is none */
+  bool tls; /* a script of `transport: mqtt` is played over TLS: its connections
+               count from when they are secured */
   size_t evidence; /* the most bytes of evidence that it keeps; 0: 2 MiB */
 };
 
@@ -49,7 +51,8 @@ enum nova_action_kind {
   NOVA_ACTION_SEND,
   NOVA_ACTION_CLOSE, /* |code| 0: FIN, 1: RST */
   NOVA_ACTION_HALF_CLOSE,
-  NOVA_ACTION_HOOK, /* run |hook| with |env|; ends in NOVA_EVENT_JOB, id 0 */
+  NOVA_ACTION_HOOK,   /* run |hook| with |env|; ends in NOVA_EVENT_JOB, id 0 */
+  NOVA_ACTION_SECURE, /* begin TLS, on the harness's side as |tls| says */
 };
 
 struct nova_action {
@@ -59,8 +62,10 @@ struct nova_action {
   int code;
   bool hazard; /* SEND: may crash a careless subject */
   enum nova_hook hook;
-  const char *const *env; /* HOOK: "NAME=value" list, NULL-terminated; valid
-                             until the next call */
+  const char *const *env;   /* HOOK: "NAME=value" list, NULL-terminated; valid
+                               until the next call */
+  struct nova_tls_wish tls; /* SECURE */
+  bool platform;            /* CONNECT: of the platform's client */
 };
 
 /* Returns NULL without memory. */

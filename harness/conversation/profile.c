@@ -348,7 +348,9 @@ static void declares(struct reader *r, const struct nova_node *n) {
 
 uint32_t nova_profile_declared(const struct nova_profile *p) {
   return (p->actuators != NULL ? NOVA_NEED_ACTUATORS : 0) |
-         (p->value_keys != NULL ? NOVA_NEED_VALUE_KEYS : 0);
+         (p->value_keys != NULL ? NOVA_NEED_VALUE_KEYS : 0) |
+         (p->client_certificates ? NOVA_NEED_CLIENT_CERTIFICATES : 0) |
+         (p->platform.id != NULL ? NOVA_NEED_PLATFORM : 0);
 }
 
 static void hooks(struct reader *r, const struct nova_node *n) {

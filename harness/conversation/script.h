@@ -4,6 +4,9 @@
 #ifndef NOVA_CONVERSATION_SCRIPT_H
 #define NOVA_CONVERSATION_SCRIPT_H
 
+#include "base/tls.h"
+#include "codec/mqtt.h"
+#include "codec/payload.h"
 #include "conversation/pattern.h"
 #include "conversation/span.h"
 
@@ -13,7 +16,9 @@ enum nova_role { NOVA_ROLE_DEVICE, NOVA_ROLE_SERVER };
 enum nova_actor {
   NOVA_ACTOR_DEVICE,
   NOVA_ACTOR_SERVER,
-  NOVA_ACTOR_PLATFORM, /* the operator's side of the server: a hook */
+  NOVA_ACTOR_PLATFORM, /* the operator's side of the server: a hook, or an MQTT
+                          client with the platform's credentials, which the
+                          harness is */
   NOVA_ACTOR_NOBODY,   /* wait, any_of */
 };
 
@@ -34,8 +39,13 @@ enum nova_verb {
                      */
   NOVA_VERB_OPEN,   /* does not close for a time, whatever it sends */
   NOVA_VERB_ATTEMPTS, /* opens at most so many connections in a time */
+  /* of the TLS handshake of a connection; awaited whichever side the harness
+   * plays */
+  NOVA_VERB_SECURE,   /* it ends well */
+  NOVA_VERB_INSECURE, /* it does not */
   /* the server's, where the harness is it */
-  NOVA_VERB_REFUSE, /* ends every new connection from now on */
+  NOVA_VERB_REFUSE,  /* ends every new connection from now on */
+  NOVA_VERB_PRESENT, /* a certificate, to every new connection from now on */
   /* neither */
   NOVA_VERB_HOOK,
   NOVA_VERB_WAIT,
@@ -63,12 +73,27 @@ extern const char *const nova_hook_names[NOVA_HOOKS];
 
 /* What a conversation or a step needs, as bits of a set: 1 << enum nova_hook,
  * and what a vendor declares. */
-#define NOVA_NEED_ACTUATORS  (1u << 16)
-#define NOVA_NEED_VALUE_KEYS (1u << 17)
+#define NOVA_NEED_ACTUATORS           (1u << 16)
+#define NOVA_NEED_VALUE_KEYS          (1u << 17)
+#define NOVA_NEED_PLATFORM            (1u << 18) /* its username and password */
+#define NOVA_NEED_CLIENT_CERTIFICATES (1u << 19)
 
 /* "hook:send_command", "declares:actuators": the lowest need of a set that is
  * not empty. */
 const char *nova_need_name(uint32_t needs);
+
+enum nova_link_kind { NOVA_OVER_TCP, NOVA_OVER_MQTT, NOVA_OVER_MQTTS };
+
+extern const char *const nova_link_names[3]; /* "tcp", "mqtt", "mqtts" */
+
+/* What a connection's TLS is to be like. */
+struct nova_tls_wish {
+  enum nova_tls_version lowest, highest; /* ANY: as usual */
+  enum nova_certificate certificate;     /* of a harness that is the server */
+  bool asks;   /* ... which asks for a certificate of the device's */
+  bool no_own; /* a harness that is the device presents none */
+  bool anyone; /* ... and takes the server's whatever it is */
+};
 
 enum nova_how { NOVA_HOW_ANY, NOVA_HOW_FIN, NOVA_HOW_RST };
 
@@ -134,7 +159,12 @@ struct nova_step {
   struct nova_span *not_after;  /* SEND: done by then, or it proves nothing */
   const char *from;             /* the step whose time counts; NULL: the one
                                    before on this connection */
-  uint32_t at_most;             /* ATTEMPTS */
+  uint32_t at_most;             /* ATTEMPTS; SILENT everywhere: over when so
+                                   many connections were tried and one more */
+  bool everywhere;              /* SILENT: on every connection of the device */
+  struct nova_tls_wish tls;     /* CONNECT, PRESENT */
+  struct nova_pattern *given;   /* a reference: without a value the step is left
+                                   out */
   bool after_auth;              /* REFUSE: when a line has come */
   enum nova_each each;          /* EACH */
 
@@ -180,17 +210,24 @@ struct nova_script {
   const char *file;
   unsigned line;
   struct nova_text title, why, mend;
-  const char *transport; /* "tcp" */
-  bool harness[2];       /* by enum nova_role: may the harness play it */
-  unsigned devices;      /* credentials that it uses: 0, 1 or 2 */
-  bool other_preferred;  /* `$other` may be the same device where there is
-                            one credential only */
-  unsigned connections;  /* open at once at most */
+  const char *transport;    /* "tcp", "mqtt", "mqtts" */
+  enum nova_link_kind over; /* the same */
+  bool harness[2];          /* by enum nova_role: may the harness play it */
+  unsigned devices;         /* credentials that it uses: 0, 1 or 2 */
+  bool other_preferred;     /* `$other` may be the same device where there is
+                               one credential only */
+  unsigned connections;     /* open at once at most */
   const char *connection[NOVA_CONNECTIONS];
-  uint32_t needs; /* as in nova_step */
-  bool no_pongs;  /* a harness that is the server answers no ping by itself */
-  bool last;      /* changes the platform for good: after all else */
-  bool hazard;    /* one of its steps is */
+  bool platform[NOVA_CONNECTIONS]; /* it is the platform's */
+  unsigned platforms;              /* how many of them are */
+  unsigned withholds; /* packets that the harness sends only where a step says
+                         so: bits 1 << enum nova_mqtt_type */
+  bool library;       /* its devices are clients of libmosquitto, where there is
+                         a network for it */
+  uint32_t needs;     /* as in nova_step */
+  bool no_pongs; /* a harness that is the server answers no ping by itself */
+  bool last;     /* changes the platform for good: after all else */
+  bool hazard;   /* one of its steps is */
   struct nova_step *steps;
   size_t step_count;
   struct nova_ids verifies; /* all that its steps can charge */
@@ -207,6 +244,8 @@ enum nova_rule_every {
   NOVA_RULE_STREAM,     /* what is left when the stream ends */
   NOVA_RULE_CONNECTION, /* the first message of a connection, or when it came */
   NOVA_RULE_ANSWER,     /* the command_id of a command_response */
+  NOVA_RULE_PACKET,     /* an MQTT packet against the standard */
+  NOVA_RULE_KEEP_ALIVE, /* the time between two packets of a client */
 };
 
 enum nova_rule_which {
@@ -222,6 +261,11 @@ struct nova_rule {
   struct nova_text title, why, mend; /* the latter two may be NULL */
   enum nova_role of;                 /* whose messages */
   enum nova_rule_every every;
+  bool mqtt;                    /* MESSAGE: of MQTT, of these: */
+  enum nova_mqtt_type packet;   /* NONE: */
+  enum nova_payload_kind says;  /* a PUBLISH by what it says */
+  struct nova_pattern *when;    /* MESSAGE of MQTT: judged only where the packet
+                                   is like this */
   const char *type;             /* MESSAGE, CONNECTION, ANSWER */
   struct nova_pattern *message; /* MESSAGE: object of fields */
   size_t longest;               /* LINE: bytes before the line feed, 0: any */

@@ -7,7 +7,7 @@
 const char *const nova_entry_names[] = {
     "connecting", "connected", "refused", "accepted", "sent",
     "received",   "closed",    "reset",   "close",    "hook",
-    "note",       "lag",       "exited"};
+    "note",       "lag",       "secured", "insecure", "exited"};
 
 void nova_transcript_init(struct nova_transcript *t, const struct nova_mem *mem,
                           size_t max) {

@@ -20,6 +20,8 @@ enum nova_entry_kind {
   NOVA_ENTRY_HOOK,     /* a hook ended: |code|, |bytes| its output; |since| */
   NOVA_ENTRY_NOTE,     /* a sentence of the player: evidence was cut, ... */
   NOVA_ENTRY_LAG,      /* |since|: the timing error that counts from here on */
+  NOVA_ENTRY_SECURED,  /* TLS: |bytes| tell about it, as of base/tls.h */
+  NOVA_ENTRY_INSECURE, /* ... which failed */
   NOVA_ENTRY_EXITED,   /* the process of the device under test is gone: |code|,
                           |bytes| its output; |since| */
 };

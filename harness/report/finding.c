@@ -99,6 +99,8 @@ static enum nova_phrase phrase(const struct nova_entry *e) {
   case NOVA_ENTRY_HOOK: return NOVA_TEXT_HOOK;
   case NOVA_ENTRY_NOTE: return NOVA_TEXT_NOTE;
   case NOVA_ENTRY_LAG: return NOVA_TEXT_LAG;
+  case NOVA_ENTRY_SECURED: return NOVA_TEXT_SECURED;
+  case NOVA_ENTRY_INSECURE: return NOVA_TEXT_INSECURE;
   case NOVA_ENTRY_EXITED:
     return e->code == NOVA_CODE_SIGNAL        ? NOVA_TEXT_EXITED_SIGNAL
            : e->code == NOVA_CODE_NOT_STARTED ? NOVA_TEXT_EXITED_NEVER

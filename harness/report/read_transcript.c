@@ -193,13 +193,15 @@ static const char *const members[MEMBERS + 1] = {
 
 static const char *const actors[] = {"device", "server", "platform", "harness"};
 static const char *const events[] = {
-    "connecting", "connected", "refused", "accepted", "sent",  "received",
-    "hook",       "note",      "lag",     "closed",   "exited"};
+    "connecting", "connected", "refused", "accepted", "sent",
+    "received",   "hook",      "note",    "lag",      "closed",
+    "exited",     "secured",   "insecure"};
 static const enum nova_entry_kind kinds[] = {
     NOVA_ENTRY_CONNECTING, NOVA_ENTRY_CONNECTED, NOVA_ENTRY_REFUSED,
     NOVA_ENTRY_ACCEPTED,   NOVA_ENTRY_SENT,      NOVA_ENTRY_RECEIVED,
     NOVA_ENTRY_HOOK,       NOVA_ENTRY_NOTE,      NOVA_ENTRY_LAG,
-    NOVA_ENTRY_CLOSED,     NOVA_ENTRY_EXITED};
+    NOVA_ENTRY_CLOSED,     NOVA_ENTRY_EXITED,    NOVA_ENTRY_SECURED,
+    NOVA_ENTRY_INSECURE};
 
 /* Who closed, and how, tells the three kinds apart. */
 static void read_close(struct nova__reader *r, struct nova_json_value v,
@@ -226,7 +228,8 @@ static void read_event(struct nova__reader *r, struct nova_json_value v,
   e->t = nova__read_seconds(r, m[T], "t", true, 0);
   e->since = nova__read_seconds(r, m[SINCE], "since", false, e->t);
   e->from = (enum nova_actor)nova__read_pick(r, m[FROM], "from", actors, 4);
-  e->kind = kinds[nova__read_pick(r, m[EVENT], "event", events, 11)];
+  e->kind = kinds[nova__read_pick(r, m[EVENT], "event", events,
+                                  sizeof events / sizeof *events)];
   e->connection = (unsigned)nova__read_uint(r, m[CONNECTION], "connection",
                                             false, UINT32_MAX);
   e->step = (unsigned)nova__read_uint(r, m[STEP], "step", false, UINT32_MAX);

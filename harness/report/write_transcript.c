@@ -24,6 +24,8 @@ const char *nova__event_name(const struct nova_entry *e, const char **how) {
   case NOVA_ENTRY_HOOK: return "hook";
   case NOVA_ENTRY_NOTE: return "note";
   case NOVA_ENTRY_LAG: return "lag";
+  case NOVA_ENTRY_SECURED: return "secured";
+  case NOVA_ENTRY_INSECURE: return "insecure";
   case NOVA_ENTRY_EXITED: return "exited";
   }
   return "note";

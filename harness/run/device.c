@@ -65,8 +65,6 @@ int nova__device_prepare(struct nova_run *r) {
 const char *nova__device_exempt(const struct nova_run *r,
                                 const struct nova__planned *p) {
   const struct nova_profile *profile = &r->profile;
-  if (profile->transports_given && !profile->transport[0])
-    return "the device is declared to have no TCP";
   if ((p->timers & NOVA__WAITS_DATA) != 0 &&
       profile->timers.span[NOVA_TIMER_data_interval] == NOVA_TS_NONE)
     return "data_interval is never: the device sends no data";
@@ -82,21 +80,27 @@ const char *nova__device_exempt(const struct nova_run *r,
 /* --- its port and its process
  * -------------------------------------------------- */
 
-/* The port of a conversation: any free one, or the next one from the profile's
+/* A port for a conversation: any free one, or the next one from the profile's
  * upwards. 0 with |why|. */
-static uint16_t open_port(struct nova_run *r, struct nova__planned *p,
-                          const char **why) {
-  const struct nova_address *a = &r->profile.tcp;
+static uint16_t open_port(struct nova_run *r, size_t planned,
+                          enum nova_link_kind over, const char **why) {
+  const struct nova_address *a = nova__address_at(&r->profile, over);
   struct nova_transport *t = r->o.transport;
-  p->listener = NOVA__DOOR + 1 + (uint64_t)(p - r->plan);
   uint16_t bound = 0;
   unsigned tries = a->port == 0 ? 1 : PORTS_TRIED;
   for (unsigned i = 0; i < tries && a->port + i <= UINT16_MAX; i++)
-    if (t->ops->listen(t, p->listener, a->host, (uint16_t)(a->port + i), &bound,
-                       why) == 0)
+    if (t->ops->listen(t, nova__listener(planned, over), a->host,
+                       (uint16_t)(a->port + i), &bound, why) == 0)
       return bound;
-  p->listener = 0;
   return 0;
+}
+
+static void close_ports(struct nova_run *r, struct nova__planned *p) {
+  struct nova_transport *t = r->o.transport;
+  size_t planned = (size_t)(p - r->plan);
+  for (unsigned k = 0; p->listener != 0 && k < NOVA__DOORS; k++)
+    t->ops->unlisten(t, nova__listener(planned, (enum nova_link_kind)k));
+  p->listener = 0;
 }
 
 /* Where a process of this machine connects to. */
@@ -110,11 +114,26 @@ const char *nova__device_begin(struct nova_run *r, struct nova__planned *p) {
   if (r->by_hand)
     return NULL;
   const char *why = "no port is free";
-  uint16_t port = open_port(r, p, &why);
-  if (port == 0)
-    return nova_arena_printf(&r->arena, "nothing can be listened on: %s", why);
   struct nova_profile own = r->profile;
-  own.tcp = (struct nova_address){reachable(r->profile.tcp.host), port};
+  size_t planned = (size_t)(p - r->plan);
+  p->listener = nova__listener(planned, p->over);
+  /* A device may want to know them all; it is judged by what it does on the
+   * conversation's own. */
+  for (unsigned k = 0; k < NOVA__DOORS; k++) {
+    struct nova_address *a = nova__address_at(&own, (enum nova_link_kind)k);
+    if (a->host == NULL)
+      continue;
+    uint16_t port = open_port(r, planned, (enum nova_link_kind)k, &why);
+    if (port == 0) {
+      close_ports(r, p);
+      return nova_arena_printf(&r->arena, "nothing can be listened on: %s",
+                               why);
+    }
+    *a = (struct nova_address){reachable(a->host), port};
+  }
+  own.tls.ca_file = r->o.ca_file;
+  own.tls.cert_file = r->o.client_cert_file;
+  own.tls.key_file = r->o.client_key_file;
   own.device = &r->profile.device[p->device];
   own.devices = 1;
   size_t n = 0;
@@ -139,17 +158,14 @@ const char *nova__device_begin(struct nova_run *r, struct nova__planned *p) {
   if (why == NULL)
     return NULL;
   p->job = 0;
-  r->o.transport->ops->unlisten(r->o.transport, p->listener);
-  p->listener = 0;
+  close_ports(r, p);
   return why;
 }
 
 bool nova__device_end(struct nova_run *r, struct nova__planned *p) {
   struct nova_transport *t = r->o.transport;
   /* It finds nobody any more when it comes again. */
-  if (p->listener != 0)
-    t->ops->unlisten(t, p->listener);
-  p->listener = 0;
+  close_ports(r, p);
   for (size_t i = 0; i < NOVA__LINKS; i++)
     if (p->link[i].id != 0) {
       t->ops->close(t, p->link[i].id, false);
@@ -183,21 +199,27 @@ void nova__device_gone(struct nova_run *r, struct nova__planned *p,
 }
 
 void nova__device_accept(struct nova_run *r, const struct nova_event *e) {
-  if (e->listener == NOVA__DOOR) {
+  if (e->listener < NOVA__DOOR + NOVA__DOORS) {
     nova__lobby_enter(r, e);
     nova__lobby_sort(r);
     return;
   }
-  struct nova__planned *p = NULL;
-  for (size_t i = 0; i < r->planned; i++)
-    if (r->plan[i].listener == e->listener && r->plan[i].state == NOVA__ACTIVE)
-      p = &r->plan[i];
+  size_t planned =
+      (size_t)(e->listener - nova__listener(0, NOVA_OVER_TCP)) / NOVA__DOORS;
+  struct nova__planned *p =
+      planned < r->planned && r->plan[planned].state == NOVA__ACTIVE
+          ? &r->plan[planned]
+          : NULL;
+  /* What it does beside the conversation's transport is heard by nobody, and
+   * stays open: a device may want both. */
+  if (p != NULL && nova__listener_over(e->listener) != p->over)
+    return;
   struct nova__link *link = p != NULL ? nova__link_free(p) : NULL;
   if (link == NULL) {
     r->o.transport->ops->close(r->o.transport, e->id, true);
     return;
   }
-  *link = (struct nova__link){e->id, ++p->accepted};
+  *link = (struct nova__link){r->o.transport, e->id, ++p->accepted};
   nova__feed(p, *e, link->number);
   nova__drain(r, p);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "codec/json.h"
+#include "codec/mqtt.h"
 
 #define GUESTS_MOST 64
 #define BYTES_MOST  ((size_t)64 << 10)
@@ -26,6 +27,10 @@ struct nova__guest {
   size_t bytes, events;
   bool paused, gone;
 };
+
+static enum nova_link_kind door(const struct nova__guest *g) {
+  return nova__listener_over(g->came.listener);
+}
 
 static void remove_guest(struct nova_run *r, struct nova__guest *g) {
   struct nova__guest **link = &r->guest;
@@ -105,7 +110,8 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
     r->o.transport->ops->pause(r->o.transport, e->id, true);
   }
   /* A line that goes on tells no more of whose it is. */
-  if (n == 0 || g->bytes > LINE_MOST || memchr(e->bytes.p, '\n', n) != NULL)
+  if (n == 0 || g->bytes > LINE_MOST || door(g) != NOVA_OVER_TCP ||
+      memchr(e->bytes.p, '\n', n) != NULL)
     nova__lobby_sort(r);
   return true;
 }
@@ -114,26 +120,18 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
  * --------------------------------------------------------------
  */
 
-/* The device_id of the first line, in |out|. False where there is no line yet;
- * an empty id where it has none. */
-static bool first_id(const struct nova_run *r, const struct nova__guest *g,
-                     char out[256]) {
-  struct nova_buf line;
-  nova_buf_init(&line, r->o.mem, LINE_MOST);
-  bool whole = false;
-  for (const struct heard *h = g->heard; h != NULL && !whole; h = h->next) {
-    struct nova_view v = h->event.bytes;
-    const char *end = v.n != 0 ? memchr(v.p, '\n', v.n) : NULL;
-    whole = end != NULL ||
-            nova_buf_append(&line, v.p, v.n) != 0; /* too long for an auth */
-    if (end != NULL)
-      (void)nova_buf_append(&line, v.p, (size_t)(end - v.p));
+static void take_text(struct nova_view v, char out[256]) {
+  if (v.n != 0 && v.n < 256) {
+    memcpy(out, v.p, v.n);
+    out[v.n] = '\0';
   }
-  out[0] = '\0';
-  struct nova_json *json =
-      whole ? nova_json_new(r->o.mem, LINE_MOST, 64) : NULL;
+}
+
+/* The device_id of a line. */
+static void line_id(const struct nova_run *r, struct nova_view text,
+                    char out[256]) {
+  struct nova_json *json = nova_json_new(r->o.mem, LINE_MOST, 64);
   struct nova_json_value v;
-  struct nova_view text = nova_buf_view(&line);
   if (json != NULL &&
       nova_json_check(json, text.n != 0 ? text.p : "", text.n, &v, NULL) == 0 &&
       v.type == NOVA_JSON_OBJECT) {
@@ -146,26 +144,89 @@ static bool first_id(const struct nova_run *r, const struct nova__guest *g,
     }
   }
   nova_json_free(json);
-  nova_buf_free(&line);
+}
+
+/* Whether the first message is there whole; |end|: its length. */
+static bool is_whole(enum nova_link_kind over, struct nova_view text,
+                     size_t *end) {
+  if (over == NOVA_OVER_TCP) {
+    const char *feed = text.n != 0 ? memchr(text.p, '\n', text.n) : NULL;
+    *end = feed != NULL ? (size_t)(feed - text.p) : 0;
+    return feed != NULL;
+  }
+  struct nova_mqtt_header h;
+  int got = nova_mqtt_header_read(text.p, text.n, &h);
+  *end = got == NOVA_MQTT_PACKET ? h.size + h.remaining : 0;
+  return got < 0 || (got == NOVA_MQTT_PACKET && text.n >= *end);
+}
+
+/* The device id of the first message, in |out|: of a line, or of a CONNECT's
+ * user name. False where it is not there yet; an empty id where it has none. */
+static bool first_id(const struct nova_run *r, const struct nova__guest *g,
+                     char out[256]) {
+  struct nova_buf text;
+  nova_buf_init(&text, r->o.mem, LINE_MOST);
+  bool whole = false;
+  size_t end = 0;
+  out[0] = '\0';
+  for (const struct heard *h = g->heard; h != NULL && !whole; h = h->next) {
+    struct nova_view v = h->event.bytes;
+    if (v.n == 0)
+      continue;
+    /* What is too long for a first message is whole enough. */
+    whole = nova_buf_append(&text, v.p, v.n) != 0 ||
+            is_whole(door(g), nova_buf_view(&text), &end);
+  }
+  struct nova_view first = nova_buf_view(&text);
+  struct nova_mqtt m;
+  if (whole && door(g) == NOVA_OVER_TCP)
+    line_id(r, (struct nova_view){first.p, end}, out);
+  else if (whole && end != 0 && end <= first.n &&
+           nova_mqtt_decode(first.p, end, &m, NULL) == 0 &&
+           m.type == NOVA_MQTT_CONNECT)
+    take_text(m.u.connect.user_name, out);
+  nova_buf_free(&text);
   return whole;
 }
 
-static struct nova__planned *of_device(struct nova_run *r, const char *id) {
+static struct nova__planned *of_device(struct nova_run *r, const char *id,
+                                       enum nova_link_kind over) {
   for (size_t i = 0; i < r->planned; i++)
-    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].result.device != NULL &&
+    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].over == over &&
+        r->plan[i].result.device != NULL &&
         strcmp(r->plan[i].result.device, id) == 0)
       return &r->plan[i];
   return NULL;
 }
 
 /* The conversation that has waited the longest for a first connection. */
-static struct nova__planned *longest(struct nova_run *r) {
+static struct nova__planned *longest(struct nova_run *r,
+                                     enum nova_link_kind over) {
   struct nova__planned *found = NULL;
   for (size_t i = 0; i < r->planned; i++)
-    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].accepted == 0 &&
+    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].over == over &&
+        r->plan[i].accepted == 0 &&
         (found == NULL || r->plan[i].t0 < found->t0))
       found = &r->plan[i];
   return found;
+}
+
+/* A device came to a door that no conversation under way watches, while others
+ * wait at theirs for a device that has not come: what waits for it there is
+ * played first. */
+static void favour(struct nova_run *r, enum nova_link_kind over) {
+  bool wanted = false;
+  for (size_t i = 0; i < r->planned; i++)
+    wanted |= r->plan[i].state == NOVA__WAITING && r->plan[i].over == over;
+  if (!wanted || r->favoured[over])
+    return;
+  memset(r->favoured, 0, sizeof r->favoured);
+  r->favoured[over] = true;
+  for (size_t i = 0; i < r->planned; i++) {
+    struct nova__planned *p = &r->plan[i];
+    if (p->state == NOVA__ACTIVE && p->over != over && p->accepted == 0)
+      nova__put_back(r, p);
+  }
 }
 
 /* How long a first line is waited for. */
@@ -177,17 +238,22 @@ static nova_ts patience(const struct nova_run *r) {
 
 static struct nova__planned *owner(struct nova_run *r,
                                    const struct nova__guest *g) {
+  enum nova_link_kind over = door(g);
   if (r->profile.devices == 1)
-    return of_device(r, r->profile.device[0].id);
+    return of_device(r, r->profile.device[0].id, over);
+  /* Before the handshake nothing tells whose it is, and the handshake is the
+   * conversation's. */
+  if (over == NOVA_OVER_MQTTS)
+    return longest(r, over);
   char id[256];
   if (first_id(r, g, id)) {
     for (size_t i = 0; i < r->profile.devices; i++)
       if (strcmp(r->profile.device[i].id, id) == 0)
-        return of_device(r, id);
-    return longest(r); /* an id that is nobody's: its rule will tell */
+        return of_device(r, id, over);
+    return longest(r, over); /* an id that is nobody's: its rule will tell */
   }
   bool silent = nova__now(r) >= nova_ts_add(g->came.t, patience(r));
-  return silent ? longest(r) : NULL;
+  return silent ? longest(r, over) : NULL;
 }
 
 static void hand_over(struct nova_run *r, struct nova__guest *g,
@@ -198,7 +264,7 @@ static void hand_over(struct nova_run *r, struct nova__guest *g,
     return;
   }
   unsigned number = ++p->accepted;
-  *link = (struct nova__link){g->came.id, number};
+  *link = (struct nova__link){r->o.transport, g->came.id, number};
   if (g->paused)
     r->o.transport->ops->pause(r->o.transport, g->came.id, false);
   nova__feed(p, g->came, number);
@@ -218,6 +284,8 @@ void nova__lobby_sort(struct nova_run *r) {
     again = false;
     for (struct nova__guest *g = r->guest; g != NULL && !again; g = g->next) {
       struct nova__planned *p = owner(r, g);
+      if (p == NULL && !g->gone)
+        favour(r, door(g));
       bool late = nova__now(r) >= nova_ts_add(g->came.t, STAY_MOST);
       if (p != NULL && !(g->gone && g->bytes == 0))
         hand_over(r, g, p);

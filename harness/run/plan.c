@@ -71,6 +71,9 @@ static nova_ts span_of(const struct timeline *l, const struct nova_step *s) {
   case NOVA_VERB_HALF_CLOSE:
   case NOVA_VERB_RESET:
   case NOVA_VERB_REFUSE:
+  case NOVA_VERB_SECURE:
+  case NOVA_VERB_INSECURE:
+  case NOVA_VERB_PRESENT:
   case NOVA_VERB_ANY_OF:
   case NOVA_VERB_STOP: break;
   }
@@ -141,6 +144,22 @@ static int compare(const void *a, const void *b) {
   return strcmp(x->script->id, y->script->id);
 }
 
+const struct nova_address *nova__address_for(const struct nova_profile *p,
+                                             enum nova_link_kind wanted,
+                                             enum nova_link_kind *over) {
+  const struct nova_address *all[] = {&p->tcp, &p->mqtt, &p->mqtts};
+  /* What is inside of TLS is the same MQTT. */
+  enum nova_link_kind last =
+      wanted == NOVA_OVER_MQTT ? NOVA_OVER_MQTTS : wanted;
+  for (enum nova_link_kind k = wanted; k <= last; k++) {
+    if (all[k]->host == NULL || (p->transports_given && !p->transport[k]))
+      continue;
+    *over = k;
+    return all[k];
+  }
+  return NULL;
+}
+
 /* Whether the options select it for a subject of that side. */
 static bool chosen(const struct nova_script *s, enum nova_role subject,
                    const char *const *only, const char *const *skip) {
@@ -168,10 +187,13 @@ struct nova__planned *nova__plan(const struct nova_run_options *o, size_t *n) {
     return NULL;
   for (const struct nova_script *s = o->catalog->scripts; s != NULL;
        s = s->next) {
-    if (!chosen(s, o->profile->subject, o->only, o->skip))
+    enum nova_link_kind over = s->over;
+    if (!chosen(s, o->profile->subject, o->only, o->skip) ||
+        nova__address_for(o->profile, s->over, &over) == NULL)
       continue;
     plan[*n] = (struct nova__planned){
         .script = s,
+        .over = over,
         .estimate = nova_run_estimate(s, &o->profile->timers),
         .device = SIZE_MAX,
         .other = SIZE_MAX,

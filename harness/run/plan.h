@@ -16,8 +16,9 @@ enum nova__plan_state {
 #define NOVA__LINKS 32
 
 struct nova__link {
-  uint64_t id;     /* the transport's, 0: free */
-  unsigned number; /* the player's */
+  struct nova_transport *via; /* the run's, or that of libmosquitto */
+  uint64_t id;                /* the transport's, 0: free */
+  unsigned number;            /* the player's */
 };
 
 /* It waits for a first data or status message. */
@@ -27,7 +28,10 @@ struct nova__link {
 struct nova__planned {
   const struct nova_script *script;
   nova_ts estimate;
-  unsigned timers; /* NOVA__WAITS_* */
+  unsigned timers;          /* NOVA__WAITS_* */
+  enum nova_link_kind over; /* the address that it is played at: a script of
+                               MQTT takes the one with TLS where there is no
+                               other */
   enum nova__plan_state state;
   bool quiet;     /* a second try: nothing hazardous beside it */
   bool disturbed; /* its last try may have failed by another one's doing */
@@ -43,6 +47,19 @@ struct nova__planned {
   uint64_t job;               /* a hook, or the device's process; 0: none */
   nova_ts hazard_at, lost_at; /* of the last try, in the run's time */
 };
+
+/* The profile's address for a script, and which of them; NULL where there is
+ * none, or where the profile declares that there is no such transport. */
+const struct nova_address *nova__address_for(const struct nova_profile *p,
+                                             enum nova_link_kind wanted,
+                                             enum nova_link_kind *over);
+
+/* The address of that kind, as it is. */
+static inline struct nova_address *nova__address_at(struct nova_profile *p,
+                                                    enum nova_link_kind over) {
+  struct nova_address *all[] = {&p->tcp, &p->mqtt, &p->mqtts};
+  return all[over];
+}
 
 /* The conversations that the options select, in the order in which they are to
  * start. |n|: how many. NULL without memory; freed by the caller. */

@@ -78,6 +78,8 @@ static struct moment *moments(const struct nova_mem *mem,
     case NOVA_ENTRY_RESET:
     case NOVA_ENTRY_HOOK:
     case NOVA_ENTRY_EXITED:
+    case NOVA_ENTRY_SECURED:
+    case NOVA_ENTRY_INSECURE:
     case NOVA_ENTRY_LAG: break;
     case NOVA_ENTRY_CONNECTING:
     case NOVA_ENTRY_CLOSED:
@@ -99,6 +101,8 @@ static enum nova_event_kind event_of(enum nova_entry_kind kind) {
   case NOVA_ENTRY_RECEIVED: return NOVA_EVENT_BYTES;
   case NOVA_ENTRY_EOF: return NOVA_EVENT_EOF;
   case NOVA_ENTRY_RESET: return NOVA_EVENT_RESET;
+  case NOVA_ENTRY_SECURED: return NOVA_EVENT_SECURED;
+  case NOVA_ENTRY_INSECURE: return NOVA_EVENT_INSECURE;
   case NOVA_ENTRY_HOOK:
   case NOVA_ENTRY_EXITED:
   case NOVA_ENTRY_CONNECTING:
@@ -147,6 +151,15 @@ static bool login(const struct nova_profile *p, const char *id, const char *key,
   return false;
 }
 
+/* A script of MQTT was played over TLS. */
+static bool secured(const struct nova_transcript *t) {
+  for (size_t i = 0; i < t->n; i++)
+    if (t->entry[i].kind == NOVA_ENTRY_SECURED ||
+        t->entry[i].kind == NOVA_ENTRY_INSECURE)
+      return true;
+  return false;
+}
+
 static struct nova_player *play(const struct nova_mem *mem,
                                 const struct nova_catalog *catalog,
                                 const struct nova_script *script,
@@ -178,7 +191,8 @@ static struct nova_player *play(const struct nova_mem *mem,
       .timing_error = c->timing_error,
       .patience = NOVA_TS_NONE,
       .again = c->again,
-      .hooks = hooks});
+      .hooks = hooks,
+      .tls = script->over == NOVA_OVER_MQTT && secured(&c->transcript)});
   size_t n = 0;
   struct moment *list = moments(mem, &c->transcript, &n);
   if (p == NULL || list == NULL) {

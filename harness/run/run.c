@@ -52,7 +52,9 @@ static bool met_any(const struct nova_run *r) {
 }
 
 /* Why a conversation can never start with this profile; NULL where it can. */
-static const char *impossible(struct nova_run *r, const struct nova_script *s) {
+static const char *impossible(struct nova_run *r,
+                              const struct nova__planned *p) {
+  const struct nova_script *s = p->script;
   uint32_t given = 0;
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     if (r->o.hook[h] != NULL)
@@ -66,7 +68,7 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
                              nova_need_name(s->needs & ~given));
   size_t alive = 0;
   for (size_t i = 0; i < r->profile.devices; i++)
-    alive += !r->dead[i] && !r->absent[i];
+    alive += !r->dead[i] && (r->absent[i] & 1u << p->over) == 0;
   if (nova__alone(r) && alive == 0 && r->profile.devices != 0)
     return met_any(r) ? "the device did not connect again"
                       : "the device never connected";
@@ -80,14 +82,15 @@ static const char *impossible(struct nova_run *r, const struct nova_script *s) {
                               : "needs a credential (--device ID:KEY)")
                : "needs a credential that is still active";
   if (r->profile.max_connections != 0 &&
-      s->connections > r->profile.max_connections)
+      s->connections - s->platforms > r->profile.max_connections)
     return "needs more connections at once than max_connections allows";
   return NULL;
 }
 
-static size_t free_credential(const struct nova_run *r, size_t not_this) {
+static size_t free_credential(const struct nova_run *r,
+                              const struct nova__planned *p, size_t not_this) {
   for (size_t i = 0; i < r->profile.devices; i++)
-    if (!r->leased[i] && !r->dead[i] && !r->absent[i] &&
+    if (!r->leased[i] && !r->dead[i] && (r->absent[i] & 1u << p->over) == 0 &&
         r->rests_until[i] == 0 && i != not_this)
       return i;
   return SIZE_MAX;
@@ -108,14 +111,29 @@ static nova_ts starts_at(const struct nova_run *r) {
   return r->next_start > few ? r->next_start - few : 0;
 }
 
+/* A device came another way while this one's door was watched: what can be
+ * played with it goes first. */
+static bool stands_back(const struct nova_run *r,
+                        const struct nova__planned *p) {
+  if (!r->by_hand || r->favoured[p->over])
+    return false;
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__WAITING && r->favoured[r->plan[i].over])
+      return true;
+  return false;
+}
+
 static bool may_start(struct nova_run *r, struct nova__planned *p) {
   const struct nova_script *s = p->script;
+  if (stands_back(r, p))
+    return false;
   if (r->o.jobs != 0 && r->active >= r->o.jobs)
     return false;
   if (nova__now(r) < starts_at(r))
     return false;
   if (r->profile.max_connections != 0 &&
-      r->connections + s->connections > r->profile.max_connections)
+      r->connections + s->connections - s->platforms >
+          r->profile.max_connections)
     return false;
   /* What changes the platform for good waits for everything else. */
   if (s->last)
@@ -130,10 +148,10 @@ static bool may_start(struct nova_run *r, struct nova__planned *p) {
     return false;
   if (s->devices == 0 && !nova__alone(r))
     return true;
-  size_t first = free_credential(r, SIZE_MAX);
+  size_t first = free_credential(r, p, SIZE_MAX);
   if (first == SIZE_MAX)
     return false;
-  size_t second = s->devices == 2 ? free_credential(r, first) : first;
+  size_t second = s->devices == 2 ? free_credential(r, p, first) : first;
   if (second == SIZE_MAX) {
     if (!s->other_preferred)
       return false;
@@ -161,9 +179,9 @@ static void lease(struct nova_run *r, struct nova__planned *p, bool on) {
   lease_one(r, p->device, on);
   lease_one(r, p->other, on);
   if (on)
-    r->connections += p->script->connections;
+    r->connections += p->script->connections - p->script->platforms;
   else
-    r->connections -= p->script->connections;
+    r->connections -= p->script->connections - p->script->platforms;
 }
 
 /* How much evidence one more conversation may keep. */
@@ -219,6 +237,7 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .patience = r->patience,
       .again = p->device != SIZE_MAX && r->by_hand && r->met[p->device],
       .hooks = hooks,
+      .tls = s->over == NOVA_OVER_MQTT && p->over == NOVA_OVER_MQTTS,
       .evidence = evidence(r)});
   p->result = (struct nova_conversation_result){
       .id = s->id,
@@ -305,36 +324,74 @@ static void do_hook(struct nova_run *r, struct nova__planned *p,
 }
 
 static void connect_to(struct nova_run *r, struct nova__planned *p,
-                       unsigned number) {
-  struct nova_transport *t = r->o.transport;
+                       const struct nova_action *a) {
+  bool library = r->o.library != NULL && (a->platform || p->script->library);
+  struct nova_transport *t = library ? r->o.library : r->o.transport;
+  const struct nova_address *at = nova__address_at(&r->profile, p->over);
   struct nova__link *link = nova__link_free(p);
   int err = NOVA_ERR_LIMIT;
   if (link != NULL) {
-    *link = (struct nova__link){r->next_id++, number};
-    err = t->ops->connect(t, link->id, r->profile.tcp.host, r->profile.tcp.port,
+    *link = (struct nova__link){t, r->next_id++, a->connection};
+    err = t->ops->connect(t, link->id, at->host, at->port,
                           r->profile.timers.span[NOVA_TIMER_response_timeout]);
   }
   if (err == 0)
     return;
   if (link != NULL)
     link->id = 0;
-  nova_ts at = nova__now(r);
+  nova_ts now = nova__now(r);
   nova__feed(p,
              (struct nova_event){.kind = NOVA_EVENT_REFUSED,
-                                 .t = at,
-                                 .since = at,
+                                 .t = now,
+                                 .since = now,
                                  .code = NOVA_CODE_OTHER,
                                  .bytes = nova_view_of(nova_error_text(err))},
-             number);
+             a->connection);
+}
+
+void nova__begin_tls(struct nova_run *r, struct nova__planned *p,
+                     const struct nova_action *a) {
+  struct nova__link *link = nova__link_number(p, a->connection);
+  if (link == NULL)
+    return; /* it is gone again */
+  const struct nova_tls_wish *wish = &a->tls;
+  const struct nova_profile *profile = &r->profile;
+  struct nova_tls tls = {.server = nova__alone(r),
+                         .lowest = wish->lowest,
+                         .highest = wish->highest};
+  if (!tls.server) {
+    tls.ca = r->o.ca;
+    tls.name =
+        nova_view_of(profile->tls.server_name != NULL ? profile->tls.server_name
+                                                      : profile->mqtts.host);
+    tls.anyone = wish->anyone;
+    if (!wish->no_own)
+      tls.own = r->o.own;
+  } else if (r->o.certificates != NULL) {
+    tls.own = r->o.certificates->server[wish->certificate];
+    if (wish->asks)
+      tls.ca = r->o.certificates->client_ca;
+  }
+  struct nova_transport *t = link->via;
+  int err = t->ops->secure == NULL || (tls.server && tls.own.cert.n == 0)
+                ? NOVA_ERR_STATE
+                : t->ops->secure(t, link->id, &tls);
+  if (err != 0)
+    nova_player_abort(
+        p->player,
+        err == NOVA_ERR_ARGUMENT
+            ? "the harness's TLS library cannot do what this asks for"
+            : "the harness could not begin TLS on the connection");
 }
 
 static void act(struct nova_run *r, struct nova__planned *p,
                 const struct nova_action *a) {
-  struct nova_transport *t = r->o.transport;
   struct nova__link *link = nova__link_number(p, a->connection);
+  struct nova_transport *t = link != NULL ? link->via : r->o.transport;
   nova_ts at = nova__now(r);
   switch (a->kind) {
-  case NOVA_ACTION_CONNECT: connect_to(r, p, a->connection); return;
+  case NOVA_ACTION_CONNECT: connect_to(r, p, a); return;
+  case NOVA_ACTION_SECURE: nova__begin_tls(r, p, a); return;
   case NOVA_ACTION_SEND:
     if (link == NULL || t->ops->send(t, link->id, a->bytes.p, a->bytes.n) != 0)
       /* The connection is gone: the player hears so by itself; what it waits
@@ -425,7 +482,8 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
     /* One that is not there is not waited for again. */
     bool met = nova_player_met(p->player);
     r->met[p->device] |= met;
-    r->absent[p->device] = r->by_hand && !met && !r->interrupted;
+    if (r->by_hand && !met && !r->interrupted)
+      r->absent[p->device] |= (uint8_t)(1u << p->over);
   }
   r->reached |= !unreached;
   r->unreached = unreached ? r->unreached + 1 : 0;
@@ -451,6 +509,19 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
   if (p->disturbed)
     nova__excuse_all(r, p);
   tell(r, NOVA_RUN_ENDED, p, NULL);
+}
+
+void nova__put_back(struct nova_run *r, struct nova__planned *p) {
+  nova_player_free(p->player);
+  p->player = NULL;
+  lease(r, p, false);
+  if (p->device != SIZE_MAX)
+    r->rests_until[p->device] = 0;
+  r->active--;
+  p->tries--;
+  p->state = NOVA__WAITING;
+  r->replan = true;
+  tell(r, NOVA_RUN_POSTPONED, p, NULL);
 }
 
 static void give_up(struct nova_run *r, struct nova__planned *p,
@@ -501,7 +572,7 @@ static void start_waiting(struct nova_run *r) {
       give_up(r, p, NOVA_VERDICT_NOT_APPLICABLE, why);
       continue;
     }
-    why = impossible(r, p->script);
+    why = impossible(r, p);
     if (why != NULL) {
       give_up(r, p, NOVA_VERDICT_NOT_TESTED, why);
     } else if (r->unreached >= UNREACHED_MOST) {
@@ -561,8 +632,9 @@ static void pump(struct nova_run *r) {
     r->over = true;
     r->ended = nova__now(r);
     r->o.transport->ops->wake_at(r->o.transport, NOVA_TS_NONE);
-    if (r->by_hand)
-      r->o.transport->ops->unlisten(r->o.transport, NOVA__DOOR);
+    for (unsigned k = 0; k < NOVA__DOORS; k++)
+      if (r->port[k] != 0)
+        r->o.transport->ops->unlisten(r->o.transport, NOVA__DOOR + k);
     nova__lobby_free(r);
     tell(r, NOVA_RUN_OVER, NULL, NULL);
     return;
@@ -605,6 +677,9 @@ static void on_event(void *user, const struct nova_event *e) {
     return;
   }
   struct nova__planned *p = concerned(r, e, &number);
+  /* One that nobody listened to. */
+  if (p == NULL && e->kind == NOVA_EVENT_EOF)
+    r->o.transport->ops->close(r->o.transport, e->id, false);
   if (p != NULL && e->kind == NOVA_EVENT_JOB && nova__alone(r)) {
     nova__device_gone(r, p, e);
   } else if (p != NULL && p->state == NOVA__ACTIVE) {
@@ -666,7 +741,8 @@ static void keep_old(struct nova_run *r) {
 }
 
 struct nova_run *nova_run_new(const struct nova_run_options *o) {
-  if (o->profile->tcp.host == NULL)
+  if (o->profile->tcp.host == NULL && o->profile->mqtt.host == NULL &&
+      o->profile->mqtts.host == NULL)
     return NULL;
   struct nova_run *r = nova_mem_zalloc(o->mem, sizeof *r);
   if (r == NULL)
@@ -685,7 +761,7 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   r->leased = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
   r->dead = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
   r->met = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
-  r->absent = NOVA_NEW_ARRAY(&r->arena, bool, n + 1);
+  r->absent = NOVA_NEW_ARRAY(&r->arena, uint8_t, n + 1);
   r->rests_until = NOVA_NEW_ARRAY(&r->arena, nova_ts, n + 1);
   if (r->profile.device == NULL || r->leased == NULL || r->dead == NULL ||
       r->met == NULL || r->absent == NULL || r->rests_until == NULL ||
@@ -719,13 +795,18 @@ int nova_run_start(struct nova_run *r, const char **why) {
   *why = NULL;
   r->o.transport->handler =
       (struct nova_handler){.event = on_event, .expire = on_expire, .user = r};
-  if (r->by_hand) {
-    int err = r->o.transport->ops->listen(r->o.transport, NOVA__DOOR,
-                                          r->profile.tcp.host,
-                                          r->profile.tcp.port, &r->port, why);
+  if (r->o.library != NULL)
+    r->o.library->handler = r->o.transport->handler;
+  for (unsigned k = 0; r->by_hand && k < NOVA__DOORS; k++) {
+    struct nova_address *a =
+        nova__address_at(&r->profile, (enum nova_link_kind)k);
+    if (a->host == NULL)
+      continue;
+    int err = r->o.transport->ops->listen(r->o.transport, NOVA__DOOR + k,
+                                          a->host, a->port, &r->port[k], why);
     if (err != 0)
       return err;
-    r->profile.tcp.port = r->port;
+    a->port = r->port[k];
   }
   r->started = nova__now(r);
   r->started_unix = r->o.transport->ops->unix_ns(r->o.transport);
@@ -737,8 +818,8 @@ int nova_run_start(struct nova_run *r, const char **why) {
   return 0;
 }
 
-uint16_t nova_run_port(const struct nova_run *r) {
-  return r->port;
+uint16_t nova_run_port(const struct nova_run *r, enum nova_link_kind over) {
+  return r->port[over];
 }
 
 bool nova_run_over(const struct nova_run *r) {

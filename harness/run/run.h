@@ -27,9 +27,10 @@ struct nova_run;
 enum nova_run_news_kind {
   NOVA_RUN_PLANNED, /* |count| conversations, |left|: the estimate for all */
   NOVA_RUN_STARTED,
-  NOVA_RUN_KEPT,  /* |result| is one of those that were judged before */
-  NOVA_RUN_ENDED, /* |result| is final */
-  NOVA_RUN_AGAIN, /* it will be tried again, |reason| */
+  NOVA_RUN_KEPT,      /* |result| is one of those that were judged before */
+  NOVA_RUN_ENDED,     /* |result| is final */
+  NOVA_RUN_POSTPONED, /* nobody came for it; it starts anew later */
+  NOVA_RUN_AGAIN,     /* it will be tried again, |reason| */
   NOVA_RUN_OVER,
 };
 
@@ -62,6 +63,19 @@ struct nova_run_options {
    * its placeholders (run/command.h); NULL: it is operated by hand and connects
    * when it likes. */
   const char *const *spawn;
+  /* A second, independent client: the platform's connections to a server under
+   * test and the devices of scripts that ask for it are made through it
+   * (net/library.h); NULL: through |transport| as all others. Its handler is
+   * set by the run, too. */
+  struct nova_transport *library;
+  /* TLS to a server under test: whom it has to be of (PEM; empty: the
+   * system's), and the device's own certificate. */
+  struct nova_view ca;
+  struct nova_pem own;
+  /* A device under test over TLS: what the harness presents, and where the
+   * files for a spawned device are. NULL where there is no TLS. */
+  const struct nova_certificates *certificates;
+  const char *ca_file, *client_cert_file, *client_key_file;
   /* Conversations that were judged before: their results stand and they are not
    * played. Outlive the run. */
   const struct nova_conversation_result *kept;
@@ -108,8 +122,9 @@ size_t nova_run_active(const struct nova_run *r, const struct nova_script **out,
 size_t nova_run_waits(const struct nova_run *r, bool chinese,
                       struct nova_run_wait *out, size_t cap);
 
-/* The port that a device operated by hand has to connect to; 0 otherwise. */
-uint16_t nova_run_port(const struct nova_run *r);
+/* The port of that transport that a device operated by hand has to connect to;
+ * 0 where there is none. */
+uint16_t nova_run_port(const struct nova_run *r, enum nova_link_kind over);
 
 /* How long a conversation is expected to take. */
 nova_ts nova_run_estimate(const struct nova_script *s,

@@ -6,9 +6,21 @@
 
 struct nova__guest; /* lobby.c */
 
-/* The listener of a run whose device is operated by hand; those of
- * conversations follow, by their place in the plan. */
-#define NOVA__DOOR UINT64_C(1)
+/* The listeners of a run whose device is operated by hand, one for each
+ * transport; those of conversations follow, by their place in the plan. */
+#define NOVA__DOOR  UINT64_C(1)
+#define NOVA__DOORS 3
+
+/* A listener of a conversation. */
+static inline uint64_t nova__listener(size_t planned,
+                                      enum nova_link_kind over) {
+  return NOVA__DOOR + NOVA__DOORS + planned * NOVA__DOORS + over;
+}
+
+/* The transport of a listener, whoever's it is. */
+static inline enum nova_link_kind nova__listener_over(uint64_t listener) {
+  return (enum nova_link_kind)((listener - NOVA__DOOR) % NOVA__DOORS);
+}
 
 struct nova_run {
   struct nova_run_options o;
@@ -27,13 +39,18 @@ struct nova_run {
   unsigned unreached; /* in a row */
   bool reached;       /* a connection was made at least once */
   bool over, interrupted, pumping;
-  bool replan;  /* something ended since it was last tried to start more */
-  bool by_hand; /* a device that connects when it likes */
-  bool *met, *absent; /* by credential: it connected once; it never came */
-  nova_ts next_start; /* when a process of a device would be
-                         started if they came at an even pace */
-  nova_ts patience;   /* for its first connection */
-  uint16_t port;      /* that is listened on; 0: none, or one a conversation */
+  bool replan;     /* something ended since it was last tried to start more */
+  bool by_hand;    /* a device that connects when it likes */
+  bool *met;       /* by credential: it connected once */
+  uint8_t *absent; /* by credential: bits 1 << enum nova_link_kind: it never
+                      came that way */
+  nova_ts next_start;         /* when a process of a device would be
+                                 started if they came at an even pace */
+  nova_ts patience;           /* for its first connection */
+  uint16_t port[NOVA__DOORS]; /* that are listened on; 0: none, or one a
+                                 conversation */
+  bool favoured[NOVA__DOORS]; /* a device came to this door while conversations
+                                 of another one waited for it */
   struct nova__guest *guest, **guest_tail; /* whose conversation is not known */
   size_t guests;
 };
@@ -66,6 +83,11 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p);
 /* The link of that transport's or player's connection, or NULL. */
 struct nova__link *nova__link_of(struct nova__planned *p, uint64_t id);
 struct nova__link *nova__link_number(struct nova__planned *p, unsigned number);
+/* Begins TLS on a connection, as the player wishes. */
+void nova__begin_tls(struct nova_run *r, struct nova__planned *p,
+                     const struct nova_action *a);
+/* It has not met its device: it waits again, as if it had not begun. */
+void nova__put_back(struct nova_run *r, struct nova__planned *p);
 /* A free link, NULL for none. */
 struct nova__link *nova__link_free(struct nova__planned *p);
 

@@ -32,8 +32,16 @@ struct nova_results *nova_run_results(struct nova_run *r,
     res->faults_caught = NOVA_SCORE_DEVICE_CAUGHT;
     res->faults_blamed = NOVA_SCORE_DEVICE_FALSELY_BLAMED;
   }
-  res->address = nova_arena_printf(&r->arena, "tcp %s:%u", r->profile.tcp.host,
-                                   r->profile.tcp.port);
+  const char *address = "";
+  for (unsigned k = 0; k < 3 && address != NULL; k++) {
+    const struct nova_address *a =
+        nova__address_at(&r->profile, (enum nova_link_kind)k);
+    if (a->host != NULL)
+      address = nova_arena_printf(&r->arena, "%s%s%s %s:%u", address,
+                                  address[0] != '\0' ? ", " : "",
+                                  nova_link_names[k], a->host, a->port);
+  }
+  res->address = address;
   res->conversation = NOVA_NEW_ARRAY(&r->arena, struct nova_conversation_result,
                                      r->planned + 1);
   if (res->conversation == NULL)

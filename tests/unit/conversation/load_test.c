@@ -65,7 +65,7 @@ static const struct {
      "x.yaml:6:11: the device connects, never the server\n"},
     {HEAD "- device: dance\n",
      "x.yaml:6:11: expected connect, send, close, half_close, reset, repeat, "
-     "stop, silent, open, attempts or refuse\n"},
+     "stop, silent, open, attempts, refuse, secure, insecure or present\n"},
     {HEAD "- device: send\n",
      "x.yaml:6:3: what is sent? expected message, messages or raw\n"},
     {HEAD "- device: send\n  message: {type: ping}\n  raw: x\n",
@@ -118,8 +118,8 @@ static const struct {
      "x.yaml:8:10: expected true or false\n"},
     {HEAD "- server: close\n  verifies: [S-1]\n  needs: [hook:dance]\n",
      "x.yaml:8:11: expected hook:NAME with a hook of the profile, "
-     "declares:actuators or "
-     "declares:value_keys, not \"hook:dance\"\n"},
+     "declares:actuators, declares:value_keys, declares:client_certificates or "
+     "platform, not \"hook:dance\"\n"},
     {"rules:\n- {rule: r, of: server, every: line, verifies: D-1}\n",
      "x.yaml:2:48: D-1 does not bind the server\n"},
     {"rules:\n- {rule: r, of: server, every: hour, verifies: S-1}\n",
@@ -215,7 +215,8 @@ static const struct {
      "x.yaml:2:62: longest: goes with every: line and is a number of bytes\n"},
     {RULE "every: line, needs: [declares:speed]}\n",
      "x.yaml:2:61: expected hook:NAME with a hook of the profile, "
-     "declares:actuators or declares:value_keys, not \"declares:speed\"\n"},
+     "declares:actuators, declares:value_keys, declares:client_certificates or "
+     "platform, not \"declares:speed\"\n"},
     {RULE "every: line, otherwise: fail}\n",
      "x.yaml:2:64: expected not_applicable\n"},
     {RULE "every: message, type: auth}\n",

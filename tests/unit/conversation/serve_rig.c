@@ -108,6 +108,7 @@ static void drain(void) {
       break;
     case NOVA_ACTION_HALF_CLOSE: break;
     case NOVA_ACTION_CONNECT:
+    case NOVA_ACTION_SECURE:
     case NOVA_ACTION_HOOK: cr_assert_fail("a server does not do this");
     }
   }

@@ -24,7 +24,7 @@ static void by_hand(unsigned devices, unsigned conversations) {
   }
   const char *why = NULL;
   cr_assert(rig_start(false, &why), "%s", why);
-  cr_assert_eq(nova_run_port(rig_run), RIG_PORT);
+  cr_assert_eq(nova_run_port(rig_run, NOVA_OVER_TCP), RIG_PORT);
   nova_sim_run(rig_sim, NOVA_MS);
 }
 
