@@ -162,6 +162,8 @@ struct mock_device {
   struct nova_loop *loop;
   bool quiet;
   int status;
+  struct nova_tls tls; /* over MQTTS */
+  struct nova_buf ca, cert, key;
 };
 
 /* Its own end, as only a fault brings it, is the process's end. */
@@ -198,8 +200,12 @@ static int drive(const struct nova_setup *u, struct mock_device *m,
                  struct nova_refdevice_options *o) {
   struct nova_refdevice r = {0};
   char at[300], line[700];
-  snprintf(line, sizeof line, "device %.255s of %s\n", u->profile.device[0].id,
-           address(u->profile.tcp.host, u->profile.tcp.port, at, sizeof at));
+  const char *how = o->protocol == NOVA_DEVICE_TCP ? ""
+                    : o->tls == NULL               ? "mqtt "
+                                                   : "mqtts ";
+  snprintf(line, sizeof line, "device %.255s of %s%s\n",
+           u->profile.device[0].id, how,
+           address(o->at.host, o->at.port, at, sizeof at));
   int status = nova_put(line, strlen(line));
   if (status == 0 && nova_loop_on_signal(m->loop, on_signal, m->loop) != 0)
     status = nova_broken("out of memory");
@@ -211,6 +217,83 @@ static int drive(const struct nova_setup *u, struct mock_device *m,
   return status != 0 ? status : m->status;
 }
 
+/* The one address. */
+static int where_to(const struct nova_profile *p,
+                    struct nova_refdevice_options *ro) {
+  const struct nova_address *at[] = {&p->tcp, &p->mqtt, &p->mqtts};
+  size_t n = 0;
+  for (size_t i = 0; i < 3; i++)
+    if (at[i]->host != NULL) {
+      ro->at = *at[i];
+      ro->protocol = i == 0 ? NOVA_DEVICE_TCP : NOVA_DEVICE_MQTT;
+      n++;
+    }
+  if (n == 0)
+    return nova_wrong("which server to connect to? --tcp, --mqtt or --mqtts "
+                      "HOST:PORT");
+  return n == 1 ? 0
+                : nova_wrong("a device connects to one address: --tcp, --mqtt "
+                             "or --mqtts");
+}
+
+/* A fault of the other protocol would do nothing. */
+static int check_faults(const struct nova_options *o,
+                        const struct nova_refdevice_options *ro) {
+  bool mqtt = ro->protocol == NOVA_DEVICE_MQTT;
+  for (size_t i = 0; i < o->opt[NOVA_OPT_FAULT].n; i++) {
+    const char *name = o->opt[NOVA_OPT_FAULT].value[i];
+    if (nova_fault_is_mqtt(nova_fault_find(nova_view_of(name))) != mqtt)
+      return nova_wrong("--fault %s: this is a fault %s", name,
+                        mqtt ? "over TCP" : "over MQTT");
+  }
+  return 0;
+}
+
+/* A file of PEM text, from the option |id| or else the profile; none is fine.
+ */
+static int read_pem(const struct nova_options *o, enum nova_option id,
+                    const char *of_profile, struct nova_buf *text,
+                    struct nova_view *out) {
+  const char *file = nova_options_last(o, id), *why = NULL;
+  nova_buf_init(text, NULL, NOVA_SOURCE_MOST);
+  if (file == NULL)
+    file = of_profile;
+  if (file != NULL && nova_file_read(file, text, &why) != 0)
+    return nova_wrong("%s: %s", file, why);
+  if (file != NULL && text->len == 0)
+    return nova_wrong("%s: the file is empty", file);
+  *out = nova_buf_view(text);
+  return 0;
+}
+
+static int read_tls(struct mock_device *m, const struct nova_options *o,
+                    const struct nova_profile *p) {
+  struct nova_tls *t = &m->tls;
+  int status = read_pem(o, NOVA_OPT_CA_FILE, p->tls.ca_file, &m->ca, &t->ca);
+  if (status == 0)
+    status = read_pem(o, NOVA_OPT_CERT_FILE, p->tls.cert_file, &m->cert,
+                      &t->own.cert);
+  if (status == 0)
+    status =
+        read_pem(o, NOVA_OPT_KEY_FILE, p->tls.key_file, &m->key, &t->own.key);
+  if (status == 0 && (t->own.cert.n == 0) != (t->own.key.n == 0))
+    status = nova_wrong("--cert-file and --key-file go together");
+  t->name = nova_view_of(p->tls.server_name != NULL ? p->tls.server_name
+                                                    : p->mqtts.host);
+  return status;
+}
+
+/* Whether files were named that only TLS reads. */
+static int check_no_tls(const struct nova_options *o) {
+  static const enum nova_option only[] = {NOVA_OPT_CA_FILE, NOVA_OPT_CERT_FILE,
+                                          NOVA_OPT_KEY_FILE};
+  for (size_t i = 0; i < 3; i++)
+    if (nova_options_last(o, only[i]) != NULL)
+      return nova_wrong("--ca-file, --cert-file and --key-file go with "
+                        "--mqtts");
+  return 0;
+}
+
 int nova_cmd_mock_device(const struct nova_options *o) {
   struct nova_setup u;
   struct mock_device m = {.quiet = o->opt[NOVA_OPT_QUIET].n != 0};
@@ -219,8 +302,16 @@ int nova_cmd_mock_device(const struct nova_options *o) {
   int status = nova_setup_read_profile(&u, o, NOVA_ROLE_DEVICE, 1);
   if (status == 0)
     status = nova_refdevice_faults(o, &ro.faults);
-  if (status == 0 && u.profile.tcp.host == NULL)
-    status = nova_wrong("which server to connect to? --tcp HOST:PORT");
+  if (status == 0)
+    status = where_to(&u.profile, &ro);
+  if (status == 0)
+    status = check_faults(o, &ro);
+  if (status == 0 && u.profile.mqtts.host != NULL) {
+    status = read_tls(&m, o, &u.profile);
+    ro.tls = &m.tls;
+  } else if (status == 0) {
+    status = check_no_tls(o);
+  }
   if (status == 0 && u.profile.devices != 1)
     status = nova_wrong("a device has one credential: --device ID:KEY");
   const char *seed = nova_options_last(o, NOVA_OPT_SEED);
@@ -231,11 +322,13 @@ int nova_cmd_mock_device(const struct nova_options *o) {
     m.loop = nova_loop_new(NULL);
     ro.loop = m.loop;
     ro.profile = &u.profile;
-    ro.at = u.profile.tcp;
     status = m.loop != NULL ? drive(&u, &m, &ro)
                             : nova_broken("no memory or file descriptors");
     nova_loop_free(m.loop);
   }
+  nova_buf_free(&m.ca);
+  nova_buf_free(&m.cert);
+  nova_buf_free(&m.key);
   nova_setup_free(&u);
   return status;
 }

@@ -82,15 +82,21 @@ const struct nova_command nova_commands[] = {
      BIT(CONTROL) | BIT(DEVICE_ID) | BIT(COMMAND) | BIT(PARAMS) |
          BIT(TRANSPORT),
      1, 1, nova_cmd_mock_ctl},
-    {"mock device", "--tcp HOST:PORT --device ID:KEY [options]",
+    {"mock device", "--tcp|--mqtt|--mqtts HOST:PORT --device ID:KEY [options]",
      "run the reference device for development; no verdicts",
      "Connects, and connects again, until SIGINT or SIGTERM. Prints a line for "
      "each\n"
-     "connection, unless -q. A fault that ends the device ends it with the "
-     "fault's\n"
+     "connection, unless -q. It speaks to one address. Over TLS the server is "
+     "verified\n"
+     "against --ca-file, or else the CAs of the system, and by its name; "
+     "--cert-file and\n"
+     "--key-file are shown to one that asks. The keep-alive is the timer "
+     "heartbeat, in\n"
+     "whole seconds. A fault that ends the device ends it with the fault's "
      "status.\n",
-     BIT(PROFILE) | BIT(TCP) | BIT(DEVICE) | BIT(TIMER) | BIT(FAULT) |
-         BIT(SEED) | BIT(QUIET),
+     BIT(PROFILE) | BIT(TCP) | BIT(MQTT) | BIT(MQTTS) | BIT(DEVICE) |
+         BIT(CA_FILE) | BIT(CERT_FILE) | BIT(KEY_FILE) | BIT(TIMER) |
+         BIT(FAULT) | BIT(SEED) | BIT(QUIET),
      0, 0, nova_cmd_mock_device},
     {"report", "RESULTS... [options]",
      "render, merge or compare results.json files",

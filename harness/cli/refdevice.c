@@ -2,6 +2,7 @@
 
 #include "cli/refserver.h"
 #include "cli/say.h"
+#include "net/tls.h"
 
 int nova_refdevice_faults(const struct nova_options *o,
                           struct nova_fault_set *out) {
@@ -28,6 +29,12 @@ static nova_ts interval(const struct nova_timers *t, enum nova_timer which) {
   return t->set[which] ? t->span[which] : 0;
 }
 
+/* In whole seconds, as CONNECT has it. */
+static uint16_t keep_alive(const struct nova_timers *t) {
+  nova_ts seconds = (t->span[NOVA_TIMER_heartbeat] + NOVA_SEC - 1) / NOVA_SEC;
+  return seconds < UINT16_MAX ? (uint16_t)seconds : UINT16_MAX;
+}
+
 static int make(struct nova_refdevice *r,
                 const struct nova_refdevice_options *o) {
   const struct nova_profile *p = o->profile;
@@ -46,6 +53,7 @@ static int make(struct nova_refdevice *r,
     keys[i] = nova_view_of(p->value_keys[i]);
   const struct nova_timers *t = &p->timers;
   struct nova_device_options d = {
+      .protocol = o->protocol,
       .id = nova_view_of(p->device[0].id),
       .key = nova_view_of(p->device[0].key),
       .auth_timeout = t->span[NOVA_TIMER_auth_timeout],
@@ -56,6 +64,8 @@ static int make(struct nova_refdevice *r,
       .late_tolerance = interval(t, NOVA_TIMER_late_tolerance),
       .data_interval = interval(t, NOVA_TIMER_data_interval),
       .report_interval = interval(t, NOVA_TIMER_report_interval),
+      .status_interval = t->span[NOVA_TIMER_status_interval],
+      .keep_alive = keep_alive(t),
       .unix_base = ops->unix_ns(r->transport) - ops->now(r->transport),
       .seed = o->seed,
       .actuators = n != 0 ? list : NULL,
@@ -67,7 +77,8 @@ static int make(struct nova_refdevice *r,
   return r->device != NULL
              ? 0
              : nova_wrong("the reference device cannot have this credential, "
-                          "these actuators or these value_keys: too long");
+                          "these actuators or these value_keys: too long, or "
+                          "not fit for a topic");
 }
 
 int nova_refdevice_start(struct nova_refdevice *r,
@@ -75,21 +86,26 @@ int nova_refdevice_start(struct nova_refdevice *r,
   *r = (struct nova_refdevice){.transport = nova_loop_attach(o->loop)};
   if (r->transport == NULL)
     return nova_broken("out of memory");
+  if (o->tls != NULL && (r->tls = nova_tls_wrap(NULL, r->transport)) == NULL)
+    return nova_broken("out of memory");
   int status = make(r, o);
   if (status != 0)
     return status;
   struct nova_drive_options v = {.host = o->at.host,
                                  .port = o->at.port,
+                                 .tls = o->tls,
                                  .exited = o->exited,
                                  .news = o->news,
                                  .user = o->user};
-  r->drive = nova_drive_new(r->transport, r->device, &v);
+  r->drive =
+      nova_drive_new(r->tls != NULL ? r->tls : r->transport, r->device, &v);
   return r->drive != NULL ? 0 : nova_broken("out of memory");
 }
 
 void nova_refdevice_stop(struct nova_refdevice *r) {
   nova_drive_free(r->drive);
   nova_device_free(r->device);
+  nova_tls_unwrap(r->tls);
   if (r->transport != NULL)
     nova_loop_detach(r->transport);
   *r = (struct nova_refdevice){0};

@@ -9,6 +9,7 @@
 
 struct nova_refdevice {
   struct nova_transport *transport;
+  struct nova_transport *tls; /* over |transport|; NULL: none is needed */
   struct nova_device *device;
   struct nova_drive *drive;
 };
@@ -22,6 +23,8 @@ struct nova_refdevice_options {
   const struct nova_profile *profile; /* the first device, the timers, the
                                          actuators and the value_keys */
   struct nova_address at;             /* the server */
+  enum nova_device_protocol protocol;
+  const struct nova_tls *tls; /* NULL: in the clear */
   struct nova_fault_set faults;
   uint64_t seed;
   void (*exited)(void *user, int code); /* as in nova_drive_options */
