@@ -255,12 +255,15 @@ static void on_accepted(struct nova_serve *v, const struct nova_event *e) {
 
 static void on_secured(struct nova_serve *v, struct conn *c,
                        const struct nova_event *e) {
-  if (c->role != SECURING)
-    return;
-  if (e->kind == NOVA_EVENT_INSECURE || HAS(v, M_TLS_NO_BACKEND))
-    begin_close(v, c, e->t); /* not at once: an alert may be on its way */
-  else
+  if (e->kind == NOVA_EVENT_SECURED && c->role == SECURING &&
+      !HAS(v, M_TLS_NO_BACKEND)) {
     begin_mqtt(v, c, e->t);
+    return;
+  }
+  /* TLS can fail later, too: nothing goes in or out any more then. */
+  if (c->role == DEVICE)
+    nova_server_reset(v->server, c->id, e->t);
+  begin_close(v, c, e->t); /* not at once: an alert may be on its way */
 }
 
 static void on_bytes(struct nova_serve *v, struct conn *c,
