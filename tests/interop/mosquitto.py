@@ -217,20 +217,38 @@ class Broker:
 class Collector:
     """Writes down the last data of each device, as a platform would."""
 
+    # Published here until it comes back, it shows that the platform is served.
+    READY = "novacloud/ready"
+
     def __init__(self, port, platform, folder):
         self._folder = folder
+        self._ready = threading.Event()
         name, password = platform
+        self._user = ["-h", "127.0.0.1", "-p", str(port), "-u", name,
+                      "-P", password, "-q", "1"]
         self._process = subprocess.Popen(
-            ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-u", name,
-             "-P", password, "-i", "collector", "-q", "1", "-F", "%t %x",
+            ["mosquitto_sub", *self._user, "-F", "%t %x", "-t", self.READY,
              "-t", "novacloud/devices/+/data"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: end_with_parent(signal.SIGKILL))
         threading.Thread(target=self._run, daemon=True).start()
+        self._wait_until_ready()
+
+    def _wait_until_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            subprocess.run(["mosquitto_pub", *self._user, "-t", self.READY, "-n"],
+                           check=True, timeout=START_TIMEOUT)
+            if self._ready.wait(0.1):
+                return
+        sys.exit("mosquitto.py: what is published does not arrive")
 
     def _run(self):
         for line in self._process.stdout:
             topic, _, payload = line.rstrip("\n").rpartition(" ")
+            if topic == self.READY:
+                self._ready.set()
+                continue
             device_id = topic.split("/")[2]
             try:
                 message = json.loads(bytes.fromhex(payload))
