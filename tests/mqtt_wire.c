@@ -514,6 +514,7 @@ static void subscriptions(struct wire *w, struct nova_rng *r) {
     CHECK(w->m.u.list.count == (size_t)n, "%zu", w->m.u.list.count);
     nova_mqtt_each_init(&each, &w->m);
     for (; nova_mqtt_each_next(&each, &entry); seen++) {
+      CHECK(seen < n, "more than %d filters", n);
       same_text(entry.filter, filters[seen]);
       CHECK(entry.code == qos, "%u", entry.code);
     }
@@ -538,8 +539,10 @@ static void subscriptions(struct wire *w, struct nova_rng *r) {
     expect(w, NOVA_MQTT_UNSUBSCRIBE, 10);
     CHECK(w->m.u.list.packet_id == mid, "%u", w->m.u.list.packet_id);
     nova_mqtt_each_init(&each, &w->m);
-    for (seen = 0; nova_mqtt_each_next(&each, &entry); seen++)
+    for (seen = 0; nova_mqtt_each_next(&each, &entry); seen++) {
+      CHECK(seen < n, "more than %d filters", n);
       same_text(entry.filter, filters[seen]);
+    }
     CHECK(seen == n, "%d", seen);
     was = w->unsubscribes;
     answer_id(w, NOVA_MQTT_UNSUBACK, (uint16_t)mid);
