@@ -62,11 +62,18 @@ static size_t open_or_failed(const struct nova_results *r) {
   return n;
 }
 
-static int conform(bool device, bool by_hand) {
+#define OVER_TCP   (1u << NOVA_OVER_TCP)
+#define OVER_MQTT  (1u << NOVA_OVER_MQTT)
+#define OVER_MQTTS (1u << NOVA_OVER_MQTTS)
+#define OVER_ALL   (OVER_TCP | OVER_MQTT | OVER_MQTTS)
+
+static int conform(bool device, bool by_hand, unsigned over) {
   struct simrun *s =
       simrun_new(&(struct simrun_options){.catalog = simrun_catalog(),
                                           .device = device,
                                           .by_hand = by_hand,
+                                          .over = over,
+                                          .client_certificates = true,
                                           .seed = 1});
   if (s == NULL)
     return 1;
@@ -78,6 +85,10 @@ static int conform(bool device, bool by_hand) {
   for (size_t i = 0; i < r->conversations; i++)
     if (r->conversation[i].duration > longest)
       longest = r->conversation[i].duration;
+  printf("%s%s over%s%s%s: ", device ? "device" : "server",
+         by_hand ? " by hand" : "", (over & OVER_TCP) != 0 ? " TCP" : "",
+         (over & OVER_MQTT) != 0 ? " MQTT" : "",
+         (over & OVER_MQTTS) != 0 ? " MQTTS" : "");
   printf(
       "conform: %zu requirements passed, %zu not; %zu conversations; the run "
       "took %.1f s of virtual time, its longest conversation %.1f s "
@@ -102,10 +113,23 @@ struct outcome {
   char by[120]; /* the requirements that failed; a variant: that are open */
 };
 
+/* What a fault is played over: its own transport, as far as the rest cannot be
+ * touched by it. */
+static unsigned over_of(enum nova_fault f) {
+  const struct nova_fault_info *info = nova_fault_info(f);
+  if (!nova_fault_is_mqtt(f))
+    return OVER_TCP;
+  if (info->side == NOVA_SIDE_SERVER)
+    return OVER_MQTT | OVER_MQTTS;
+  return strstr(info->breaks, "TLS-") != NULL ? OVER_MQTTS : OVER_MQTT;
+}
+
 static struct outcome one_fault(enum nova_fault f, bool verbose) {
   const struct nova_fault_info *info = nova_fault_info(f);
   struct simrun_options o = {.catalog = simrun_catalog(),
                              .device = info->side == NOVA_SIDE_DEVICE,
+                             .over = over_of(f),
+                             .client_certificates = true,
                              .seed = 1};
   nova_fault_add(&o.faults, f);
   struct outcome out = {.done = true};
@@ -160,8 +184,9 @@ static uint64_t print_of(const struct nova_results *r) {
 
 /* The reference peer's number. */
 static uint64_t print_of_reference(const struct simrun_options *like) {
-  static uint64_t known[4];
-  uint64_t *at = &known[(like->devices == 1) + 2 * like->device];
+  static uint64_t known[4 * (OVER_ALL + 1)];
+  uint64_t *at =
+      &known[(like->devices == 1) + 2 * like->device + 4 * like->over];
   if (*at == 0) {
     struct simrun_options o = *like;
     memset(&o.faults, 0, sizeof o.faults);
@@ -197,6 +222,8 @@ static void one_variant(enum nova_fault f, unsigned devices, uint64_t seed,
   bool device = info->side == NOVA_SIDE_DEVICE;
   struct simrun_options o = {.catalog = simrun_catalog(),
                              .device = device,
+                             .over = over_of(f),
+                             .client_certificates = true,
                              .by_hand = device && devices == 1,
                              .net = near_by(seed),
                              .seed = seed + 1,
@@ -275,11 +302,6 @@ static enum nova_side side_of(unsigned f) {
   return nova_fault_info((enum nova_fault)f)->side;
 }
 
-/* Whether it is one that these runs can see: they speak TCP. */
-static bool is_played(unsigned f) {
-  return !nova_fault_is_mqtt((enum nova_fault)f);
-}
-
 /* Two processes share the faults: the machine that this runs on has two cores.
  */
 static struct outcome *all_faults(double *seconds) {
@@ -295,9 +317,8 @@ static struct outcome *all_faults(double *seconds) {
   for (unsigned half = 0; half < 2; half++)
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
-        if (is_played(f))
-          all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
-                                 : one_fault((enum nova_fault)f, false);
+        all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
+                               : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
   while (wait(NULL) > 0) {
@@ -317,7 +338,7 @@ struct sum {
 static struct sum add_up(const struct outcome *all, enum nova_side side) {
   struct sum n = {0};
   for (unsigned f = 0; f < NOVA_FAULTS; f++) {
-    if (side_of(f) != side || !is_played(f))
+    if (side_of(f) != side)
       continue;
     n.done += all[f].done;
     if (is_variant(f)) {
@@ -356,7 +377,7 @@ static void page_variants(FILE *f, const struct outcome *all,
           "| --- | --- | --- |\n",
           n->variants, n->accused, n->open);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && is_variant(i) && is_played(i)) {
+    if (side_of(i) == side && is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -371,7 +392,7 @@ static void page_side(FILE *f, const struct outcome *all, const struct sum *n,
           side == NOVA_SIDE_SERVER ? "The server" : "The device", n->faults,
           n->caught, n->blamed);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && !is_variant(i) && is_played(i)) {
+    if (side_of(i) == side && !is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -461,7 +482,7 @@ static int faults(const char *mode, const char *path) {
   return bad;
 }
 
-static int one_run(uint64_t seed, bool device, bool by_hand) {
+static int one_run(uint64_t seed, bool device, bool by_hand, unsigned over) {
   struct nova_rng rng;
   nova_rng_init(&rng, nova_rng_derive(seed, "network"));
   nova_ts low = nova_rng_below(&rng, 40) * NOVA_MS;
@@ -470,6 +491,8 @@ static int one_run(uint64_t seed, bool device, bool by_hand) {
       .seed = seed,
       .device = device,
       .by_hand = by_hand,
+      .over = over,
+      .client_certificates = true,
       .devices = (unsigned)(1 + nova_rng_below(&rng, by_hand ? 3 : 10)),
       .net = {.seed = seed,
               .latency_min = low,
@@ -503,14 +526,19 @@ static int one_run(uint64_t seed, bool device, bool by_hand) {
 
 /* Each side as the subject, and devices that connect as they like. */
 static int one_seed(uint64_t seed) {
-  return one_run(seed, false, false) + one_run(seed, true, false) +
-         (seed % 8 == 0 ? one_run(seed, true, true) : 0);
+  static const unsigned device_over[] = {OVER_TCP, OVER_MQTT, OVER_MQTTS};
+  unsigned over = device_over[seed / 8 % 3];
+  return one_run(seed, false, false, OVER_ALL) +
+         one_run(seed, true, false, OVER_TCP) +
+         one_run(seed, true, false, OVER_MQTT) +
+         one_run(seed, true, false, OVER_MQTTS) +
+         (seed % 8 == 0 ? one_run(seed, true, true, over) : 0);
 }
 
 static int one_network(uint64_t seed) {
   int bad = 0;
   for (unsigned f = 0; f < NOVA_FAULTS; f++)
-    if (is_variant(f) && is_played(f)) {
+    if (is_variant(f)) {
       struct outcome o = variant((enum nova_fault)f, seed, false);
       bad += o.blamed || o.missing;
     }
@@ -545,7 +573,10 @@ static int seeds(int (*one)(uint64_t seed), uint64_t n, uint64_t first) {
 
 int main(int argc, char **argv) {
   if (argc >= 2 && strcmp(argv[1], "conform") == 0)
-    return conform(false, false) | conform(true, false) | conform(true, true);
+    return conform(false, false, OVER_ALL) | conform(false, false, OVER_MQTTS) |
+           conform(true, false, OVER_TCP) | conform(true, false, OVER_MQTT) |
+           conform(true, false, OVER_MQTTS) | conform(true, true, OVER_TCP) |
+           conform(true, true, OVER_MQTT) | conform(true, true, OVER_MQTTS);
   if (argc > 2 && strcmp(argv[1], "faults") == 0)
     return named_faults(argv + 2, argc - 2);
   if (argc == 2 && strcmp(argv[1], "faults") == 0)

@@ -1,5 +1,7 @@
 #include "support/simrun.h"
 
+#include "net/certs.h"
+#include "net/tls.h"
 #include "peer/control.h"
 #include "peer/drive.h"
 #include "peer/serve.h"
@@ -9,13 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 struct simrun {
   struct simrun_options o;
   struct nova_arena arena;
   struct nova_profile profile;
   struct nova_sim *sim;
-  struct nova_transport *server_side, *harness_side;
+  struct nova_transport *server_side, *harness_side; /* as they are attached */
+  struct nova_transport *server_tls, *harness_tls;   /* with TLS on them */
   struct nova_server *server;
   struct nova_serve *serve;
   struct nova_run *run;
@@ -23,6 +27,47 @@ struct simrun {
   nova_ts took;
   struct simdevice *fleet; /* devices under test */
 };
+
+/* Where each transport is listened on. */
+static const uint16_t ports[3] = {9000, 1883, 8883};
+
+/* Made once: they are for real time, which the library looks at. */
+static const struct nova_certificates *certificates(void) {
+  static struct nova_certs *made;
+  if (made == NULL) {
+    static const char *const names[] = {"server"};
+    const char *why = NULL;
+    made = nova_certs_new(names, 1, (int64_t)time(NULL), &why);
+    if (made == NULL) {
+      fprintf(stderr, "simrun: no certificates: %s\n", why);
+      exit(1);
+    }
+  }
+  return nova_certs_get(made);
+}
+
+static bool speaks(const struct simrun *s, enum nova_link_kind over) {
+  return (s->o.over & 1u << over) != 0;
+}
+
+/* The one transport of a device under test. */
+static enum nova_link_kind its_own(const struct simrun *s) {
+  return speaks(s, NOVA_OVER_MQTTS)  ? NOVA_OVER_MQTTS
+         : speaks(s, NOVA_OVER_MQTT) ? NOVA_OVER_MQTT
+                                     : NOVA_OVER_TCP;
+}
+
+/* The profile has the addresses of the run's transports, and declares them. */
+static void addresses(struct simrun *s, bool listened) {
+  struct nova_address *all[] = {&s->profile.tcp, &s->profile.mqtt,
+                                &s->profile.mqtts};
+  s->profile.transports_given = true;
+  for (unsigned k = 0; k < 3; k++) {
+    s->profile.transport[k] = speaks(s, (enum nova_link_kind)k);
+    if (s->profile.transport[k])
+      *all[k] = (struct nova_address){"server", listened ? ports[k] : 0};
+  }
+}
 
 #define UNIX_START (UINT64_C(1800000000) * NOVA_SEC)
 #define FOR_EVER   (3600 * 24 * NOVA_SEC)
@@ -52,7 +97,10 @@ static void hook(void *user, const struct nova_job *job,
     const char *command = env_of(job, "NOVA_COMMAND");
     nova_buf_puts(&request, ",\"command\":");
     nova_json_quote(&request, command, strlen(command));
-    nova_buf_printf(&request, ",\"params\":%s", env_of(job, "NOVA_PARAMS"));
+    nova_buf_printf(&request, ",\"params\":%s,\"transport\":\"%s\"",
+                    env_of(job, "NOVA_PARAMS"),
+                    strcmp(env_of(job, "NOVA_TRANSPORT"), "tcp") == 0 ? "tcp"
+                                                                      : "mqtt");
   }
   nova_buf_puts(&request, "}");
   nova_ts now = nova_sim_now(s->sim);
@@ -94,7 +142,8 @@ static void crashed(void *user) {
 /* One process. */
 struct simdevice {
   struct simdevice *next;
-  struct nova_transport *side;
+  struct nova_transport *side, *tls;
+  struct nova_tls how;
   struct nova_device *device;
   struct nova_drive *drive;
   struct nova_transport *starter; /* NULL: nobody waits for its end */
@@ -122,16 +171,25 @@ static struct simdevice *device_start(struct simrun *s, const char *id,
     return NULL;
   snprintf(d->id, sizeof d->id, "%s", id);
   d->side = nova_sim_attach(s->sim);
-  d->device = nova_device_new(
-      &(struct nova_device_options){.id = nova_view_of(id),
-                                    .key = nova_view_of(key),
-                                    .unix_base = UNIX_START,
-                                    .seed = nova_rng_derive(s->o.seed, id),
-                                    .faults = &s->o.faults});
-  d->drive = nova_drive_new(
-      d->side, d->device,
-      &(struct nova_drive_options){
-          .host = "server", .port = port, .exited = device_exited, .user = d});
+  d->tls = nova_tls_wrap(NULL, d->side);
+  const struct nova_certificates *c = certificates();
+  d->how = (struct nova_tls){
+      .ca = c->ca, .own = c->client, .name = nova_view_of("server")};
+  enum nova_link_kind over = its_own(s);
+  d->device = nova_device_new(&(struct nova_device_options){
+      .protocol = over == NOVA_OVER_TCP ? NOVA_DEVICE_TCP : NOVA_DEVICE_MQTT,
+      .id = nova_view_of(id),
+      .key = nova_view_of(key),
+      .unix_base = UNIX_START,
+      .seed = nova_rng_derive(s->o.seed, id),
+      .faults = &s->o.faults});
+  d->drive = nova_drive_new(d->tls, d->device,
+                            &(struct nova_drive_options){
+                                .host = "server",
+                                .port = port,
+                                .tls = over == NOVA_OVER_MQTTS ? &d->how : NULL,
+                                .exited = device_exited,
+                                .user = d});
   d->run = s;
   d->next = s->fleet;
   s->fleet = d;
@@ -141,6 +199,7 @@ static struct simdevice *device_start(struct simrun *s, const char *id,
 static void device_free(struct simdevice *d) {
   nova_drive_free(d->drive);
   nova_device_free(d->device);
+  nova_tls_unwrap(d->tls);
   nova_sim_detach(d->side);
   free(d);
 }
@@ -161,9 +220,11 @@ static void device_end(struct simrun *s, const char *id) {
 static void device_job(void *user, const struct nova_job *job,
                        struct nova_sim_result *result) {
   struct simrun *s = user;
+  static const char *const port[] = {"NOVA_TCP_PORT", "NOVA_MQTT_PORT",
+                                     "NOVA_MQTTS_PORT"};
   struct simdevice *d = device_start(
       s, env_of(job, "NOVA_DEVICE_ID"), env_of(job, "NOVA_DEVICE_KEY"),
-      (uint16_t)atoi(env_of(job, "NOVA_TCP_PORT")));
+      (uint16_t)atoi(env_of(job, port[its_own(s)])));
   if (d == NULL)
     return;
   d->starter = result->party;
@@ -177,6 +238,7 @@ static const char declared[] =
     "subject: device\n"
     "declares:\n"
     "  value_keys: [temperature, humidity, light]\n"
+    "  client_certificates: true\n"
     "  actuators: {relay1: [\"ON\", \"OFF\", \"ON\"], led_brightness: 80}\n";
 
 static void news(void *user, const struct nova_run_news *n) {
@@ -204,7 +266,7 @@ static void power_cycle(struct simrun *s) {
         key = s->profile.device[i].key;
       }
     device_end(s, d->id);
-    device_start(s, id, key, s->profile.tcp.port);
+    device_start(s, id, key, ports[its_own(s)]);
     return; /* the list is another one now; the rest has its turn in a second */
   }
 }
@@ -218,7 +280,7 @@ static void play(struct simrun *s) {
   }
   for (size_t i = 0; s->o.by_hand && i < s->profile.devices; i++)
     device_start(s, s->profile.device[i].id, s->profile.device[i].key,
-                 s->profile.tcp.port);
+                 ports[its_own(s)]);
   while (!nova_run_over(s->run) && nova_sim_now(s->sim) < FOR_EVER) {
     nova_sim_run(s->sim,
                  s->o.by_hand ? nova_sim_now(s->sim) + NOVA_SEC : FOR_EVER);
@@ -241,7 +303,7 @@ static struct simrun *device_run(struct simrun *s) {
     exit(1);
   }
   nova_diag_free(&diag);
-  s->profile.tcp = (struct nova_address){"server", s->o.by_hand ? 9000 : 0};
+  addresses(s, s->o.by_hand);
   for (unsigned i = 0; s->o.by_hand && i < (s->o.devices ? s->o.devices : 1);
        i++) {
     const char *why;
@@ -254,14 +316,19 @@ static struct simrun *device_run(struct simrun *s) {
   net.unix_start_ns = UNIX_START;
   s->sim = nova_sim_new(NULL, &net);
   s->harness_side = nova_sim_attach(s->sim);
+  s->harness_tls = nova_tls_wrap(NULL, s->harness_side);
   nova_sim_set_job(s->sim, device_job, s);
   static const char *const spawn[] = {"device", NULL};
   s->run = nova_run_new(
       &(struct nova_run_options){.catalog = s->o.catalog,
                                  .profile = &s->profile,
-                                 .transport = s->harness_side,
+                                 .transport = s->harness_tls,
                                  .seed = s->o.seed,
                                  .only = s->o.only,
+                                 .certificates = certificates(),
+                                 .ca_file = "ca.pem",
+                                 .client_cert_file = "client.pem",
+                                 .client_key_file = "client.key",
                                  .spawn = s->o.by_hand ? NULL : spawn,
                                  .news = news,
                                  .user = s});
@@ -278,12 +345,17 @@ struct simrun *simrun_new(const struct simrun_options *o) {
   if (s == NULL)
     return NULL;
   s->o = *o;
+  if (s->o.over == 0)
+    s->o.over = 1u << NOVA_OVER_TCP;
   nova_arena_init(&s->arena, NULL, 16 << 20);
   nova_profile_init(&s->profile, &s->arena);
   if (o->device)
     return device_run(s);
   s->profile.subject = NOVA_ROLE_SERVER;
-  s->profile.tcp = (struct nova_address){"server", 9000};
+  addresses(s, true);
+  s->profile.platform = (struct nova_login){"platform", "pLatform-pAssword"};
+  s->profile.client_certificates = s->o.client_certificates;
+  const struct nova_certificates *certs = certificates();
   unsigned n = o->devices != 0 ? o->devices : 8;
   struct nova_credential list[64];
   for (unsigned i = 0; i < n && i < 64; i++) {
@@ -300,24 +372,45 @@ struct simrun *simrun_new(const struct simrun_options *o) {
   s->sim = nova_sim_new(NULL, &net);
   s->server_side = nova_sim_attach(s->sim);
   s->harness_side = nova_sim_attach(s->sim);
+  s->server_tls = nova_tls_wrap(NULL, s->server_side);
+  s->harness_tls = nova_tls_wrap(NULL, s->harness_side);
   nova_sim_set_job(s->sim, hook, s);
-  s->server =
-      nova_server_new(&(struct nova_server_options){.unix_base = UNIX_START,
-                                                    .seed = o->seed,
-                                                    .devices = list,
-                                                    .device_count = n,
-                                                    .faults = &s->o.faults});
+  s->server = nova_server_new(&(struct nova_server_options){
+      .unix_base = UNIX_START,
+      .seed = o->seed,
+      .devices = list,
+      .device_count = n,
+      .platform = {nova_view_of("platform"), nova_view_of("pLatform-"
+                                                          "pAssword")},
+      .faults = &s->o.faults});
   const char *why = NULL;
+  struct nova_tls tls = {.server = true,
+                         .own = certs->server[NOVA_CERTIFICATE_GOOD]};
+  if (o->client_certificates) {
+    tls.ca = certs->client_ca;
+    tls.required = true;
+  }
   s->serve = nova_serve_new(
-      s->server_side, s->server,
+      s->server_tls, s->server,
       &(struct nova_serve_options){
-          .host = "server", .port = 9000, .crashed = crashed, .user = s},
+          .host = speaks(s, NOVA_OVER_TCP) ? "server" : NULL,
+          .port = ports[NOVA_OVER_TCP],
+          .mqtt_host = speaks(s, NOVA_OVER_MQTT) ? "server" : NULL,
+          .mqtt_port = ports[NOVA_OVER_MQTT],
+          .mqtts_host = speaks(s, NOVA_OVER_MQTTS) ? "server" : NULL,
+          .mqtts_port = ports[NOVA_OVER_MQTTS],
+          .tls = &tls,
+          .certificates = certs,
+          .crashed = crashed,
+          .user = s},
       &why);
   struct nova_run_options ro = {.catalog = o->catalog,
                                 .profile = &s->profile,
-                                .transport = s->harness_side,
+                                .transport = s->harness_tls,
                                 .seed = o->seed,
                                 .only = o->only,
+                                .ca = certs->ca,
+                                .own = certs->client,
                                 .news = news,
                                 .user = s};
   static const char *const argv[NOVA_HOOKS][3] = {{"hook", "0", NULL},
@@ -351,6 +444,8 @@ void simrun_free(struct simrun *s) {
   }
   nova_serve_free(s->serve);
   nova_server_free(s->server);
+  nova_tls_unwrap(s->server_tls);
+  nova_tls_unwrap(s->harness_tls);
   if (s->sim != NULL)
     nova_sim_free(s->sim);
   nova_arena_free(&s->arena);

@@ -12,12 +12,16 @@
 
 struct simrun_options {
   const struct nova_catalog *catalog;
-  bool device;  /* the subject is the device, not the server */
-  bool by_hand; /* ... and connects when it likes: |devices| of them */
+  bool device;   /* the subject is the device, not the server */
+  bool by_hand;  /* ... and connects when it likes: |devices| of them */
+  unsigned over; /* the transports of the run, bits 1 << enum nova_link_kind; a
+                    device that is the subject has one. 0: TCP */
   struct nova_sim_options net;
   struct nova_fault_set faults;
-  unsigned devices; /* credentials, default 8 */
-  uint32_t hooks;   /* bits of enum nova_hook; default all */
+  bool client_certificates; /* the profile declares them, and the server that is
+                               the subject wants them */
+  unsigned devices;         /* credentials, default 8 */
+  uint32_t hooks;           /* bits of enum nova_hook; default all */
   bool no_hooks;
   const char *const *only;
   uint64_t seed;
