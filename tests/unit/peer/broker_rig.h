@@ -24,6 +24,7 @@ struct br {
   struct nova_broker *b;
   nova_ts now;
   bool held;             /* writes are not reported as sent */
+  bool faulty;           /* what the broker sends may be none */
   struct nova_rng *cuts; /* not NULL: what is said comes in random pieces */
   struct nova_broker_options options;
   struct br_client client[BR_CLIENTS];
@@ -68,7 +69,8 @@ void br_pump(struct br *r);
 /* What came to |c| since the last call, packets apart by " ":
  *     CONNACK(code,session present) PUBACK(id) PINGRESP SUBACK(id,code,code)
  *     PUBLISH(topic=payload,q1,#id,dup,retain)
- * and CLOSED or RESET, and "..." for a part of a packet. */
+ * ?PUBACK for one that is malformed, and CLOSED or RESET, and "..." for a part
+ * of a packet. */
 const char *br_got(struct br *r, int c);
 
 #define BR_GOT(r, c, want)                                                     \
