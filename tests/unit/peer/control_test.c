@@ -227,12 +227,12 @@ Test(control, lists_connections) {
                    OK_START ",\"count\":0,\"connections\":[]}\n");
   (void)login(&r, AUTH(ID_A, KEY_A));
   (void)rig_accept(&r);
-  cr_assert_str_eq(rig_control(&r, "{\"do\":\"connections\"}"), OK_START
-                   ",\"count\":2,\"connections\":["
-                   "{\"connection\":1,\"device_id\":null,"
-                   "\"transport\":\"tcp\"},"
-                   "{\"connection\":0,\"device_id\":\"" ID_A "\","
-                   "\"transport\":\"tcp\"}]}\n");
+  cr_assert_str_eq(rig_control(&r, "{\"do\":\"connections\"}"),
+                   OK_START ",\"count\":2,\"connections\":["
+                            "{\"connection\":1,\"device_id\":null,"
+                            "\"transport\":\"tcp\"},"
+                            "{\"connection\":0,\"device_id\":\"" ID_A "\","
+                            "\"transport\":\"tcp\"}]}\n");
   rig_stop(&r);
 }
 
