@@ -318,10 +318,9 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       if (!names)
         c->script->harness[other_side(s)] = false;
     }
-    if (s->actor == NOVA_ACTOR_PLATFORM) {
+    if (s->actor == NOVA_ACTOR_PLATFORM && s->verb != NOVA_VERB_HOOK) {
       c->script->harness[NOVA_ROLE_SERVER] = false;
-      if (s->verb != NOVA_VERB_HOOK)
-        c->script->needs |= NOVA_NEED_PLATFORM;
+      c->script->needs |= NOVA_NEED_PLATFORM;
     }
     check_message(c, s);
     /* What any_of itself charges is the side's whose reactions it lists. */
