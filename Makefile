@@ -27,10 +27,11 @@ fuzz:
 format: setup ## lay out all C as .clang-format says
 	@tests/scripts/house-format.sh --fix
 
-docs: setup ## write docs/messages.md from message.def
+docs: setup ## write docs/messages.md and the messages' schema from message.def
 	@cmake --preset debug --log-level=WARNING >/dev/null
 	@cmake --build --preset debug --target message_reference
 	@build/debug/tests/message_reference > docs/messages.md
+	@build/debug/tests/message_reference schema > specs/schemas/messages.schema.json
 
 install: build ## the program and libnovacodec; PREFIX=/usr/local
 	@cmake --install build --prefix $(or $(PREFIX),/usr/local)

@@ -1,6 +1,9 @@
-/* Writes docs/messages.md from message.def: every message, its fields, and what
- * goes over the wire: a line made by the encoder itself, a payload that the
- * decoder takes. */
+/* Writes what is made from message.def:
+ *
+ *     message_reference          docs/messages.md: every message, its fields,
+ * and what goes over the wire: a line made by the encoder itself, a payload
+ * that the decoder takes message_reference schema
+ * specs/schemas/messages.schema.json */
 #include "codec/line.h"
 #include "codec/message.h"
 #include "codec/payload.h"
@@ -197,6 +200,91 @@ static bool print_payloads(void) {
   return true;
 }
 
-int main(void) {
+/* --- the schema ----------------------------------------------------------- */
+
+static const char *schema_type(enum nova_field_type type) {
+  switch (type) {
+  case NOVA_FIELD_STRING: return "\"type\": \"string\"";
+  case NOVA_FIELD_RESULT: return "\"enum\": [\"success\", \"failed\"]";
+  case NOVA_FIELD_TIME:
+    return "\"type\": \"integer\", \"minimum\": 0, "
+           "\"maximum\": 9007199254740992";
+  case NOVA_FIELD_OBJECT: return "\"type\": \"object\"";
+  }
+  return "";
+}
+
+static const char *schema_payload_type(enum nova_payload_type type) {
+  switch (type) {
+  case NOVA_PAYLOAD_TYPE_STRING: return schema_type(NOVA_FIELD_STRING);
+  case NOVA_PAYLOAD_TYPE_TIME: return schema_type(NOVA_FIELD_TIME);
+  case NOVA_PAYLOAD_TYPE_OBJECT: return schema_type(NOVA_FIELD_OBJECT);
+  case NOVA_PAYLOAD_TYPE_BOOLEAN: return "\"type\": \"boolean\"";
+  case NOVA_PAYLOAD_TYPE_OFFLINE: return "\"const\": \"offline\"";
+  case NOVA_PAYLOAD_TYPE_ZERO: return "\"const\": 0";
+  }
+  return "";
+}
+
+static void open_schema(const char *protocol, const char *name,
+                        enum nova_sender sender, const char *section,
+                        bool first) {
+  printf("%s\n    \"%s.%s\": {\n      \"description\": \"Sent by the %s, "
+         "section %s.\",\n      \"type\": \"object\",\n"
+         "      \"required\": [",
+         first ? "" : ",", protocol, name, senders[sender], section);
+}
+
+static void print_schema(void) {
+  printf("{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
+         "  \"title\": \"The messages of the guide\",\n"
+         "  \"description\": \"Made from harness/codec/message.def by make "
+         "docs; do not edit. tcp.* are lines of the TCP protocol, mqtt.* are "
+         "payloads. Members that are not listed are allowed.\",\n"
+         "  \"definitions\": {");
+  for (int k = NOVA_MSG_UNKNOWN + 1; k < NOVA_MSG_KINDS; k++) {
+    const struct nova_msg_info *info = nova_msg_info((enum nova_msg_kind)k);
+    open_schema("tcp", info->name, info->sender, info->section,
+                k == NOVA_MSG_UNKNOWN + 1);
+    printf("\"type\"");
+    for (size_t i = 0; i < info->fields; i++)
+      if (info->field[i].required)
+        printf(", \"%s\"", info->field[i].name);
+    printf("],\n      \"properties\": {\n        \"type\": {\"const\": "
+           "\"%s\"}",
+           info->name);
+    for (size_t i = 0; i < info->fields; i++)
+      printf(",\n        \"%s\": {%s}", info->field[i].name,
+             schema_type(info->field[i].type));
+    printf("\n      }\n    }");
+  }
+  for (int k = NOVA_PAYLOAD_UNKNOWN + 1; k < NOVA_PAYLOAD_KINDS; k++) {
+    const struct nova_payload_info *info =
+        nova_payload_info((enum nova_payload_kind)k);
+    const char *comma = "";
+    open_schema("mqtt", info->name, info->sender, info->section, false);
+    for (size_t i = 0; i < info->fields; i++)
+      if (info->field[i].required) {
+        printf("%s\"%s\"", comma, info->field[i].name);
+        comma = ", ";
+      }
+    printf("],\n      \"properties\": {");
+    for (size_t i = 0; i < info->fields; i++)
+      printf("%s\n        \"%s\": {%s}", i == 0 ? "" : ",", info->field[i].name,
+             schema_payload_type(info->field[i].type));
+    printf("\n      }\n    }");
+  }
+  printf("\n  }\n}\n");
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "schema") == 0) {
+    print_schema();
+    return EXIT_SUCCESS;
+  }
+  if (argc != 1) {
+    fputs("message_reference [schema]\n", stderr);
+    return EXIT_FAILURE;
+  }
   return print_messages() && print_payloads() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
