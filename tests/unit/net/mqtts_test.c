@@ -57,7 +57,7 @@ static void on_event(void *user, const struct nova_event *e) {
              e->kind == NOVA_EVENT_RESET || e->kind == NOVA_EVENT_REFUSED;
   for (size_t i = 0; e->kind == NOVA_EVENT_BYTES && i < e->bytes.n; i++)
     if (++x->received == 4) /* CONNACK's last byte */
-      x->code = e->bytes.p[i];
+      x->code = (unsigned char)e->bytes.p[i];
 }
 
 static void on_expire(void *user, nova_ts now) {
@@ -78,6 +78,7 @@ static int attempt_for(struct scene *x, uint16_t port,
   nova_ts until = nova_sim_now(x->sim) + span;
   cr_assert_neq(nova_sim_run(x->sim, until), NOVA_SIM_STUCK);
   x->ct->ops->close(x->ct, id, false);
+  x->how = NULL;
   return x->code;
 }
 
