@@ -39,6 +39,7 @@ watch() {
   else
     where=(-h localhost -p "$tls" --cafile ca.pem)
   fi
+  : >"$file"
   stdbuf -oL mosquitto_sub -V mqttv311 "${where[@]}" -d -v -q 1 "$@" >"$file" 2>&1 </dev/null &
   watcher=$!
   started+=("$watcher")
