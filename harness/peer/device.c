@@ -459,10 +459,12 @@ void nova_device_feed(struct nova_device *d, const char *p, size_t n,
   settle(d, now);
   if (!nova__device_is_open(d->state) || n == 0)
     return;
-  if (nova__device_is_mqtt(d))
-    nova__device_mqtt_intake(d, p, n);
-  else
+  if (!nova__device_is_mqtt(d)) {
     nova__device_intake(d, p, n);
+    return;
+  }
+  nova__device_mqtt_intake(d, p, n);
+  settle(d, now); /* it subscribes right behind CONNACK */
 }
 
 void nova_device_eof(struct nova_device *d, nova_ts now) {

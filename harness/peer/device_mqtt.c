@@ -146,9 +146,10 @@ void nova__device_mqtt_serve(struct nova_device *d) {
 
 void nova__device_mqtt_heard(struct nova_device *d) {
   nova_ts since = nova_mqtt_client_unanswered(d->mqtt);
+  nova_ts span = nova__device_mqtt_keep_alive(d) * NOVA_SEC;
   if (nova__device_is_open(d->state))
     d->timer[NOVA__DEVICE_PINGRESP] =
-        nova_ts_add(since, nova__device_mqtt_keep_alive(d) * NOVA_SEC);
+        span != 0 ? nova_ts_add(since, span) : NOVA_TS_NONE;
 }
 
 void nova__device_mqtt_sent(struct nova_device *d) {

@@ -151,7 +151,8 @@ static void serve(struct mqtt_rig *r, const struct nova_mqtt *m) {
       mqtt_rig_send(r, &reply);
     return;
   case NOVA_MQTT_PUBREC:
-    answer(r, NOVA_MQTT_PUBREL, m->u.ack.packet_id);
+    if (!r->no_pubrel)
+      answer(r, NOVA_MQTT_PUBREL, m->u.ack.packet_id);
     return;
   case NOVA_MQTT_NONE:
   case NOVA_MQTT_CONNACK:
@@ -270,6 +271,7 @@ static void accept_it(struct mqtt_rig *r) {
 
 void mqtt_rig_run(struct mqtt_rig *r, nova_ts span) {
   nova_ts to = r->now + span;
+  unsigned idle = 0;
   pump(r);
   for (;;) {
     if (r->asks)
@@ -282,8 +284,10 @@ void mqtt_rig_run(struct mqtt_rig *r, nova_ts span) {
     r->now = when > r->now ? when : r->now;
     nova_device_expire(r->d, r->now);
     pump(r);
-    /* What is due must be done, or a loop would spin. */
-    cr_assert_gt(nova_device_next_deadline(r->d), r->now);
+    /* What is due must be done, or a loop would spin; what the broker answers
+     * can make something more due. */
+    idle = nova_device_next_deadline(r->d) > r->now ? 0 : idle + 1;
+    cr_assert_lt(idle, 10);
   }
   r->now = to > r->now ? to : r->now;
 }

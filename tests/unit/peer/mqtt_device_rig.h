@@ -34,7 +34,7 @@ struct mqtt_rig {
   int granted;             /* QoS of its last subscription; -1: none */
   uint16_t last_id;        /* of the broker's PUBLISH */
   /* What the broker does not do. */
-  bool no_connack, no_pingresp, no_puback;
+  bool no_connack, no_pingresp, no_puback, no_pubrel;
   int connack; /* its code */
   bool suback_fails;
   bool refuses; /* connections end as soon as they are accepted */
