@@ -15,10 +15,11 @@ demo: build ## both suites against the built-in reference peers
 	@build/novaprobe demo $(DEMO); status=$$?; \
 	echo "The reports: reports/latest/report.html (the server), reports/latest/device/report.html (the device)"; exit $$status
 
-bench: setup ## the speed of the codec beside that of other libraries
+bench: setup ## the speed of the codec and the broker beside that of others
 	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench
 	@build/bench/bench/novabench
+	@build/bench/bench/brokerbench
 
 fuzz:
 	@echo "make fuzz: the fuzz targets are not in this version" >&2
