@@ -21,7 +21,10 @@
  *   never before.
  * - A PUBLISH that its owner forbids is acknowledged and dropped (3.3.5-2), a
  *   subscription that it forbids gets 0x80.
- * - A client that does not read is reset when |unsent_limit| bytes wait. */
+ * - A client that does not read is reset when |unsent_limit| bytes wait. Before
+ *   that, from half of it on, messages of QoS 1 and 2 wait in its session.
+ * - What no client has to say (CONNACK, a second CONNECT, ...) is malformed,
+ * with the code NOVA_ERR_STATE; so is what comes in place of CONNECT. */
 #ifndef NOVA_PEER_BROKER_H
 #define NOVA_PEER_BROKER_H
 
@@ -37,7 +40,8 @@ enum nova_broker_end {
   NOVA_BROKER_DISCONNECTED, /* DISCONNECT: no will */
   NOVA_BROKER_EOF,          /* the client closed without one */
   NOVA_BROKER_LOST,         /* reset, or it does not read */
-  NOVA_BROKER_KEEP_ALIVE,   /* silent for one and a half times its keep-alive */
+  NOVA_BROKER_KEEP_ALIVE,   /* silent for one and a half times its keep-alive,
+                               or no CONNECT in time */
   NOVA_BROKER_MALFORMED,    /* it broke the standard; |code| says how */
   NOVA_BROKER_TAKEN_OVER,   /* its client id connected again */
   NOVA_BROKER_REFUSED,      /* its CONNECT was: it has no will */
@@ -68,7 +72,8 @@ struct nova_broker_owner {
   /* Before a message goes to a subscriber, whatever its filter was. */
   bool (*deliver)(void *user, uint64_t conn,
                   const struct nova_broker_message *m);
-  /* A connection that had been accepted is over. |code|: of MALFORMED. */
+  /* A connection of nova_broker_accept() is over; its will was asked for
+   * before. |code|: the error of MALFORMED, the CONNACK's of REFUSED. */
   void (*ended)(void *user, uint64_t conn, enum nova_broker_end how, int code);
   void *user;
 };
@@ -137,9 +142,11 @@ int nova_broker_publish(struct nova_broker *b,
 /* The PUBLISH of such a message for one connection, as it would be delivered to
  * it now: the caller sends the bytes itself and the broker waits for the
  * acknowledgement as for its own.
+ * owner.deliver() is not asked: the caller is the owner.
  * |out|: the packet is appended. |qos|, |packet_id|: of the packet.
  * Returns 0, NOVA_ERR_STATE (not connected, or no subscription matches),
- * NOVA_ERR_LIMIT (too many in flight), NOVA_ERR_ARGUMENT, NOVA_ERR_NO_MEMORY.
+ * NOVA_ERR_LIMIT (too many in flight, or others wait), NOVA_ERR_ARGUMENT,
+ * NOVA_ERR_NO_MEMORY.
  */
 int nova_broker_compose(struct nova_broker *b, uint64_t conn,
                         const struct nova_broker_message *m,

@@ -4,48 +4,52 @@
  * event brings goes out as one write. A connection with nothing to send has no
  * block; those that were used stand ready for the next one. */
 
-#define BLOCK_LEAST 512
-#define BLOCK_MOST  65536 /* larger ones are not kept */
-#define BLOCKS_MOST 64
+#define BLOCK_LEAST  512
+#define BLOCKS_BYTES ((size_t)4 * 1024 * 1024) /* that stand ready */
 
 /* --- blocks ----------------------------------------------------------------
  */
 
+/* The size of the blocks that have room for |n| bytes; |*i|: their list. */
+static size_t block_size(size_t n, unsigned *i) {
+  size_t size = BLOCK_LEAST;
+  for (*i = 0; size < n; ++*i)
+    size *= 2;
+  return size;
+}
+
 static char *take_block(struct nova_broker *b, size_t n, uint32_t *size) {
-  struct nova__bblock *block = b->block;
-  if (block != NULL && block->size >= n) {
-    b->block = block->next;
-    b->block_n--;
-    *size = (uint32_t)block->size;
-    return (char *)block;
-  }
-  size_t cap = BLOCK_LEAST;
-  while (cap < n)
-    cap *= 2;
-  *size = (uint32_t)cap;
-  return nova_mem_alloc(b->mem, cap);
+  unsigned i;
+  *size = (uint32_t)block_size(n, &i);
+  struct nova__bblock *block = i < NOVA__B_BLOCKS ? b->block[i] : NULL;
+  if (block == NULL)
+    return nova_mem_alloc(b->mem, *size);
+  b->block[i] = block->next;
+  b->block_bytes -= *size;
+  return (char *)block;
 }
 
 static void give_block(struct nova_broker *b, char *p, size_t size) {
+  unsigned i;
   if (p == NULL)
     return;
-  if (size > BLOCK_MOST || b->block_n >= BLOCKS_MOST) {
+  (void)block_size(size, &i);
+  if (i >= NOVA__B_BLOCKS || b->block_bytes + size > BLOCKS_BYTES) {
     nova_mem_free(b->mem, p);
     return;
   }
   struct nova__bblock *block = (struct nova__bblock *)(void *)p;
-  *block = (struct nova__bblock){b->block, size};
-  b->block = block;
-  b->block_n++;
+  block->next = b->block[i];
+  b->block[i] = block;
+  b->block_bytes += size;
 }
 
 void nova__broker_free_blocks(struct nova_broker *b) {
-  for (struct nova__bblock *block = b->block, *next; block != NULL;
-       block = next) {
-    next = block->next;
-    nova_mem_free(b->mem, block);
-  }
-  b->block = NULL;
+  for (unsigned i = 0; i < NOVA__B_BLOCKS; i++)
+    for (struct nova__bblock *block; (block = b->block[i]) != NULL;) {
+      b->block[i] = block->next;
+      nova_mem_free(b->mem, block);
+    }
 }
 
 /* --- writes that were handed out -------------------------------------------

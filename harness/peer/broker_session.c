@@ -280,8 +280,30 @@ static bool may_send(const struct nova_broker *b,
          s->conn->unsent <= b->options.unsent_limit / 2;
 }
 
+/* Goes on with what is sent again, in the order of the first time (4.6.0-1). */
+static void send_again(struct nova_broker *b, struct nova__bsession *s) {
+  for (uint32_t i = 0; i < s->sent.n && s->again != 0; i++) {
+    struct nova__bitem *it = at(&s->sent, i);
+    if (!it->again)
+      continue;
+    if (s->conn == NULL || s->conn->unsent > b->options.unsent_limit / 2)
+      return;
+    it->again = false;
+    s->again--;
+    if (it->step == NOVA__B_RELEASED) {
+      nova__broker_put_ack(b, s->conn, NOVA_MQTT_PUBREL, it->id);
+    } else {
+      struct nova_broker_message m = as_sent(it);
+      send_publish(b, s->conn, &m, it->id, true);
+    }
+  }
+}
+
 void nova__broker_pump(struct nova_broker *b, struct nova__bsession *s) {
   const struct nova_broker_owner *o = &b->options.owner;
+  send_again(b, s);
+  if (s->again != 0)
+    return;
   while (s->conn != NULL && s->waiting.n != 0) {
     struct nova__bitem it = *at(&s->waiting, 0);
     if (it.qos != 0 && !may_send(b, s))
@@ -343,7 +365,7 @@ int nova__broker_deliver(struct nova_broker *b, struct nova__bsession *s,
   if (o->deliver != NULL && !NOVA__BHAS(b, B_BROADCAST) &&
       !o->deliver(o->user, c->conn, &m))
     return 0;
-  if (s->waiting.n != 0 || (m.qos != 0 && !may_send(b, s)))
+  if (s->waiting.n != 0 || s->again != 0 || (m.qos != 0 && !may_send(b, s)))
     return wait(b, s, p, m.qos, retain);
   if (m.qos == 0) {
     send_publish(b, c, &m, 0, false);
@@ -372,8 +394,8 @@ int nova__broker_compose(struct nova_broker *b, struct nova__bsession *s,
   int error = nova_mqtt_size(&packet, NOVA_MQTT_ANYWAY, &n);
   if (error != 0)
     return error;
-  if (p->m.qos != 0 &&
-      (s->waiting.n != 0 || s->inflight >= b->options.inflight_most))
+  if (p->m.qos != 0 && (s->waiting.n != 0 || s->again != 0 ||
+                        s->inflight >= b->options.inflight_most))
     return NOVA_ERR_LIMIT;
   char *place = nova_buf_reserve(out, n);
   if (place == NULL)
@@ -395,14 +417,11 @@ int nova__broker_compose(struct nova_broker *b, struct nova__bsession *s,
 }
 
 void nova__broker_resume(struct nova_broker *b, struct nova__bsession *s) {
-  for (uint32_t i = 0; i < s->sent.n && s->conn != NULL; i++) {
-    const struct nova__bitem *it = at(&s->sent, i);
-    if (it->step == NOVA__B_SENT) {
-      struct nova_broker_message m = as_sent(it);
-      send_publish(b, s->conn, &m, it->id, true);
-    } else if (it->step == NOVA__B_RELEASED) {
-      nova__broker_put_ack(b, s->conn, NOVA_MQTT_PUBREL, it->id);
-    }
+  s->again = 0;
+  for (uint32_t i = 0; i < s->sent.n; i++) {
+    struct nova__bitem *it = at(&s->sent, i);
+    it->again = it->step != NOVA__B_DONE;
+    s->again += it->again;
   }
   nova__broker_pump(b, s);
 }
@@ -422,6 +441,7 @@ static uint32_t find_sent(const struct nova__bsession *s, uint16_t id) {
 static void done(struct nova_broker *b, struct nova__bsession *s,
                  struct nova__bitem *it) {
   nova__broker_msg_unref(b, it->msg);
+  s->again -= it->again;
   *it = (struct nova__bitem){.step = NOVA__B_DONE};
   s->inflight--;
   while (s->sent.n != 0 && at(&s->sent, 0)->step == NOVA__B_DONE)
@@ -447,6 +467,8 @@ void nova__broker_acked(struct nova_broker *b, struct nova__bconn *c,
       nova__broker_msg_unref(b, it->msg);
       it->msg = NULL;
       it->step = NOVA__B_RELEASED;
+      s->again -= it->again;
+      it->again = false;
     }
     if (it == NULL || it->qos == 2)
       nova__broker_put_ack(b, c, NOVA_MQTT_PUBREL, id);

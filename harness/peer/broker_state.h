@@ -56,6 +56,7 @@ struct nova__bitem {
   uint8_t qos;
   bool retain; /* as the client sees it */
   bool asked;  /* the owner allowed it */
+  bool again;  /* it is to be sent once more: the session was taken up */
 };
 
 /* A queue: items item[head], item[head + 1], ... modulo |cap|, which is 0 or a
@@ -95,6 +96,7 @@ struct nova__bsession {
   uint32_t hash;
   struct nova__bring sent; /* all but WAITS */
   struct nova__bring waiting;
+  uint32_t again;    /* of |sent|: those that are to be sent once more */
   uint32_t inflight; /* of |sent|: those that are not DONE */
   uint16_t last_id;  /* the packet id that was given last */
   uint16_t free_ids; /* as many behind it are known to be free */
@@ -228,10 +230,11 @@ struct nova__blater {
   char bytes[];
 };
 
-/* A block of memory for output that nobody uses. */
+/* A block of memory for output that nobody uses. Those of each size, which is a
+ * power of two, have a list. */
+#define NOVA__B_BLOCKS 12
 struct nova__bblock {
   struct nova__bblock *next;
-  size_t size;
 };
 
 struct nova_broker {
@@ -247,8 +250,8 @@ struct nova_broker {
   struct nova__bconn *handed_out;         /* freed by the next call */
   char *handed_bytes;                     /* likewise */
   size_t handed_cap;
-  struct nova__bblock *block;
-  size_t block_n;
+  struct nova__bblock *block[NOVA__B_BLOCKS];
+  size_t block_bytes;
 
   struct nova__bsession **session; /* buckets */
   size_t session_bucket_n, session_n;
@@ -373,7 +376,7 @@ int nova__broker_deliver(struct nova_broker *b, struct nova__bsession *s,
 /* What was not acknowledged is sent again (4.4.0-1), then what waits. */
 void nova__broker_resume(struct nova_broker *b, struct nova__bsession *s);
 
-/* Sends what waits, as far as it may. */
+/* Sends what is to be sent again and what waits, as far as it may. */
 void nova__broker_pump(struct nova_broker *b, struct nova__bsession *s);
 
 /* The packet of a message as nova__broker_deliver() would send it, into |out|;

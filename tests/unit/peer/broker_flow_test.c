@@ -691,6 +691,56 @@ Test(broker_flow, slow_readers_get_all_of_qos_1) {
   br_stop(&r);
 }
 
+/* More is to be sent again than may wait at once: it comes bit by bit, in
+ * order, and what is new behind it. */
+Test(broker_flow, much_is_sent_again) {
+  static char big[60001];
+  struct br r;
+  char got[16];
+  struct nova_broker_client c;
+  memset(big, 'x', sizeof big - 1);
+  br_start(&r, &(struct nova_broker_options){.unsent_limit = 300000});
+  br_keep(&r, 0, "slow");
+  br_subscribe(&r, 0, "t", 1);
+  br_connect(&r, 1, "p");
+  for (int i = 0; i < 20; i++) {
+    big[0] = (char)('a' + i);
+    br_publish(&r, 1, "t", big, 1, 1);
+  }
+  nova_broker_client(r.b, 0, &c);
+  cr_assert_eq(c.inflight, 20);
+  br_eof(&r, 0);
+  (void)br_got(&r, 0);
+  r.held = true;
+  br_keep(&r, 0, "slow");
+  br_ack(&r, 0, NOVA_MQTT_PUBACK, 2);  /* was sent again */
+  br_ack(&r, 0, NOVA_MQTT_PUBACK, 19); /* was not */
+  big[0] = 'z';
+  br_publish(&r, 1, "t", big, 1, 1);
+  cr_assert_lt(r.client[0].in.len, 300000);
+  for (int i = 0; i < 60; i++) {
+    nova_broker_sent(r.b, 0);
+    br_pump(&r);
+  }
+  const char *all = br_got(&r, 0);
+  cr_assert_not(r.client[0].reset);
+  for (int i = 0; i < 21; i++) {
+    if (i == 18)
+      continue; /* the 19th */
+    char first = i < 20 ? (char)('a' + i) : 'z';
+    snprintf(got, sizeof got, "=%cx", first);
+    const char *here = strstr(all, got);
+    cr_assert_not_null(here, "%c", first);
+    all = here;
+    snprintf(got, sizeof got, "#%d%s", i + 1, i < 20 ? ",dup)" : ")");
+    here = strstr(all, got);
+    cr_assert_not_null(here, "%c", first);
+    cr_assert_eq(here, strchr(all, '#'));
+    all = here;
+  }
+  br_stop(&r);
+}
+
 /* More writes than are counted one by one: their bytes come back. */
 Test(broker_flow, writes_are_given_back) {
   struct br r;
