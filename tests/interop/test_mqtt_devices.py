@@ -33,6 +33,9 @@ COMMAND = []
 ID, KEY = "DEV-123456", 'key "quoted" \u4e2d\U0001f600'
 TOPIC = f"novacloud/devices/{ID}/"
 
+# An observer that gets what is published here has subscribed.
+PROBE = "novacloud/devices/observer/command"
+
 # No answer within this time counts as none; silence for so long as silence.
 PATIENCE = 8.0
 SILENCE = 0.5
@@ -84,9 +87,19 @@ class Observer:
         self._process = process
         self._bytes = b""
 
-    def next(self, patience=PATIENCE):
-        """(topic, qos, retain, payload), or None if there is none in time."""
+    def next(self, patience=PATIENCE, wanted=None):
+        """(topic, qos, retain, payload), or None if there is none in time.
+
+        A probe is passed over where it is not what is ``wanted``.
+        """
         deadline = time.monotonic() + patience
+        while (line := self._line(deadline)) is not None:
+            topic, qos, retain, payload = line.decode().split(" ")
+            if topic != PROBE or wanted == PROBE:
+                return topic, int(qos), int(retain), bytes.fromhex(payload)
+        return None
+
+    def _line(self, deadline):
         descriptor = self._process.stdout.fileno()
         while b"\n" not in self._bytes:
             wait = deadline - time.monotonic()
@@ -94,8 +107,7 @@ class Observer:
                 return None
             self._bytes += os.read(descriptor, 65536)
         line, _, self._bytes = self._bytes.partition(b"\n")
-        topic, qos, retain, payload = line.decode().split(" ")
-        return topic, int(qos), int(retain), bytes.fromhex(payload)
+        return line
 
     def message(self, kind, wanted=lambda message: True, patience=PATIENCE):
         """The next message of ``kind`` that is ``wanted``, as an object."""
@@ -127,14 +139,12 @@ class BesideMosquitto(unittest.TestCase):
         process = self.enterContext(running(
             ["mosquitto_sub", *self.user, "-q", "2", "-F", "%t %q %r %x",
              "-t", "novacloud/devices/+/data",
-             "-t", "novacloud/devices/+/status",
-             "-t", "novacloud/observer"],
+             "-t", "novacloud/devices/+/status", "-t", PROBE],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
         observer = Observer(process)
-        # It has subscribed when it sees what is published.
         for _ in range(50):
-            self.publish(b"{}", "novacloud/observer")
-            if observer.next(0.2) is not None:
+            self.publish(b"{}", PROBE)
+            if observer.next(0.2, wanted=PROBE) is not None:
                 return observer
         return self.fail("the observer does not start")
 
