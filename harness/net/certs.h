@@ -11,10 +11,9 @@
 struct nova_certs;
 
 /* |names|: the DNS names and IP addresses that the good server certificate
- *   carries, |n| of them, 1 or more; the bad ones but WRONG_NAME carry them too.
- * |unix_seconds|: the present.
- * |why|: on failure the library's reason, static or valid until the next call.
- * Returns NULL on failure. */
+ *   carries, |n| of them, 1 or more; the bad ones but WRONG_NAME carry them
+ * too. |unix_seconds|: the present. |why|: on failure the library's reason,
+ * static or valid until the next call. Returns NULL on failure. */
 struct nova_certs *nova_certs_new(const char *const *names, size_t n,
                                   int64_t unix_seconds, const char **why);
 void nova_certs_free(struct nova_certs *c); /* NULL is ignored */

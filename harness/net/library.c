@@ -12,8 +12,9 @@
 #define CONTAINER(p, type, member)                                             \
   ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
-#define TOLD_MAX ((size_t)64 << 20) /* bytes of packets that wait for a user   \
-                                     */
+#define TOLD_MAX                                                               \
+  ((size_t)64 << 20) /* bytes of packets that wait for a user                  \
+                      */
 #define SENT_MAX   ((size_t)64 << 20)
 #define PEM_MAX    ((size_t)1 << 20)
 #define MISC       (500 * NOVA_MS) /* between looks at the keep-alive */
@@ -416,7 +417,7 @@ static void op_pause(struct nova_transport *t, uint64_t id, bool paused) {
 /* The library's word for the versions; false where it has none. */
 static bool versions_of(const struct nova_tls *how, const char **out) {
   *out = NULL;
-  if (how->highest != NOVA_TLS_ANY && how->highest == NOVA_TLS_1_2 &&
+  if (how->highest == NOVA_TLS_1_2 &&
       (how->lowest == NOVA_TLS_1_2 || how->lowest == NOVA_TLS_ANY))
     *out = "tlsv1.2";
   else if (how->lowest == NOVA_TLS_1_3 &&

@@ -188,11 +188,12 @@ static void on_log(struct mosquitto *mosq, void *user, int level,
 /* |pem| as a file that only we can read; |path| gets its name, "" for an empty
  * one. */
 static bool put_file(const struct nova_buf *pem, char path[64]) {
+  static const char pattern[] = "/tmp/novaprobe-XXXXXX";
   struct nova_view v = nova_buf_view(pem);
   path[0] = '\0';
   if (v.n == 0)
     return true;
-  strcpy(path, "/tmp/novaprobe-XXXXXX");
+  memcpy(path, pattern, sizeof pattern);
   int fd = mkstemp(path);
   if (fd < 0) {
     path[0] = '\0';
