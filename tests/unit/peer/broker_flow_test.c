@@ -276,6 +276,52 @@ Test(broker_flow, kept_sessions_have_a_limit) {
   br_stop(&r);
 }
 
+/* Each of many is found again, with what waited for it. */
+Test(broker_flow, many_sessions) {
+  struct br r;
+  char id[16], want[80];
+  br_start(&r, NULL);
+  for (int i = 0; i < 400; i++) {
+    snprintf(id, sizeof id, "s%d", i);
+    br_keep(&r, 0, id);
+    br_subscribe(&r, 0, id, 1);
+    br_subscribe(&r, 0, "all", 1);
+    br_say(&r, 0, NOVA_MQTT_DISCONNECT);
+  }
+  br_connect(&r, 1, "p");
+  for (int i = 0; i < 400; i++) {
+    snprintf(id, sizeof id, "s%d", i);
+    br_publish(&r, 1, id, id, 1, 1);
+  }
+  br_publish(&r, 1, "all", "x", 2, 1);
+  for (int i = 399; i >= 0; i--) {
+    snprintf(id, sizeof id, "s%d", i);
+    snprintf(want, sizeof want,
+             "CONNACK(0,1) PUBLISH(s%d=s%d,q1,#1) PUBLISH(all=x,q1,#2)", i, i);
+    br_keep(&r, 0, id);
+    BR_GOT(&r, 0, want);
+    br_eof(&r, 0);
+  }
+  br_stop(&r);
+}
+
+/* What waits for who is not there is asked for when it is. */
+Test(broker_flow, the_owner_is_asked_when_it_goes_out) {
+  struct br r;
+  with_owner(&r, (struct nova_broker_options){.inflight_most = 0});
+  br_keep(&r, 0, "s");
+  br_subscribe(&r, 0, "t", 1);
+  br_eof(&r, 0);
+  br_connect(&r, 1, "p");
+  br_publish(&r, 1, "t", "secret", 1, 1);
+  br_publish(&r, 1, "t", "open", 1, 2);
+  cr_assert_null(strstr(r.log, "deliver"));
+  br_keep(&r, 2, "s");
+  BR_GOT(&r, 2, "CONNACK(0,1) PUBLISH(t=open,q1,#1)");
+  cr_assert_not_null(strstr(r.log, "deliver(2,t) deliver(2,t)"));
+  br_stop(&r);
+}
+
 Test(broker_flow, connections_have_a_limit) {
   struct br r;
   br_start(&r, &(struct nova_broker_options){.max_connections = 2});

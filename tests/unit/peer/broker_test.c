@@ -408,12 +408,11 @@ Test(broker, many_retained_messages_are_found) {
   }
   (void)br_got(&r, 0);
   for (int i = 0; i < 500; i++) {
-    char want[80];
+    char want[120] = "SUBACK(7,0)";
     snprintf(topic, sizeof topic, "t/%d", i);
-    snprintf(want, sizeof want, "SUBACK(7,0)%s%s%s%s%s",
-             i % 2 != 0 ? " PUBLISH(" : "", i % 2 != 0 ? topic : "",
-             i % 2 != 0 ? "=" : "", i % 2 != 0 ? topic : "",
-             i % 2 != 0 ? ",q0,retain)" : "");
+    if (i % 2 != 0)
+      snprintf(want, sizeof want, "SUBACK(7,0) PUBLISH(%s=%s,q0,retain)", topic,
+               topic);
     br_subscribe(&r, 0, topic, 0);
     BR_GOT(&r, 0, want);
   }
