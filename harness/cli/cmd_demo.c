@@ -21,6 +21,7 @@ struct demo {
   char self[NOVA_PATH_MOST];
   char control[64];
   const char *word[NOVA_HOOKS][7];
+  char ca_file[NOVA_PATH_MOST]; /* "": none was written */
 };
 
 static const char *const verbs[NOVA_HOOKS] = {"command", "reset", "deactivate",
@@ -31,6 +32,8 @@ static void on_crash(void *user) {
   struct demo *d = user;
   struct nova_transport *t = d->server.transport;
   t->ops->unlisten(t, NOVA_SERVE_DEVICES);
+  t->ops->unlisten(t, NOVA_SERVE_MQTT);
+  t->ops->unlisten(t, NOVA_SERVE_MQTTS);
   t->ops->unlisten(t, NOVA_SERVE_CONTROL);
   nova_screen_line(&d->s.screen, "the reference server has crashed");
 }
@@ -73,6 +76,7 @@ static int prepare(struct demo *d) {
   struct nova_profile *p = &d->u.profile;
   scale(&d->u);
   p->name = "the built-in reference server";
+  p->platform = (struct nova_login){"platform", "the-demo-s-platform"};
   struct nova_rng rng;
   nova_rng_init(&rng, nova_rng_derive(d->u.seed, "demo"));
   for (unsigned i = 1; i <= DEVICES; i++) {
@@ -104,10 +108,21 @@ static void set_hooks(struct demo *d) {
   }
 }
 
+/* The CA of the server's certificates goes to the reports: it is no secret. */
+static int trust(struct demo *d) {
+  struct nova_view pem = d->server.certificates->ca;
+  nova_outdir_path(&d->s.out, "ca.pem", d->ca_file);
+  int error = nova_file_write(d->ca_file, pem.p, pem.n);
+  d->u.profile.tls.ca_file = d->ca_file;
+  return error == 0 ? 0 : nova_broken("%s: %s", d->ca_file, strerror(error));
+}
+
 static int serve(struct demo *d) {
   struct nova_refserver_options o = {.loop = d->s.loop,
                                      .profile = &d->u.profile,
                                      .at = {"127.0.0.1", 0},
+                                     .mqtt = {"127.0.0.1", 0},
+                                     .mqtts = {"127.0.0.1", 0},
                                      .control = {"127.0.0.1", 0},
                                      .seed = d->u.seed,
                                      .crashed = on_crash,
@@ -118,15 +133,18 @@ static int serve(struct demo *d) {
     status = nova_refserver_start(&d->server, &o);
   if (status != 0)
     return status;
-  d->u.profile.tcp =
-      (struct nova_address){"127.0.0.1", nova_serve_port(d->server.serve)};
+  struct nova_profile *p = &d->u.profile;
+  const struct nova_serve *v = d->server.serve;
+  p->tcp = (struct nova_address){"127.0.0.1", nova_serve_port(v)};
+  p->mqtt = (struct nova_address){"127.0.0.1", nova_serve_mqtt_port(v)};
+  p->mqtts = (struct nova_address){"127.0.0.1", nova_serve_mqtts_port(v)};
   set_hooks(d);
   nova_screen_line(&d->s.screen,
                    "the suite against the built-in reference server on "
-                   "%s:%u%s",
-                   d->u.profile.tcp.host, d->u.profile.tcp.port,
+                   "127.0.0.1: TCP %u, MQTT %u, MQTTS %u%s",
+                   p->tcp.port, p->mqtt.port, p->mqtts.port,
                    which_timers(&d->u));
-  return 0;
+  return trust(d);
 }
 
 /* Whether --only and --skip leave anything of that subject's suite. */
@@ -184,13 +202,19 @@ static char **device_command(struct nova_setup *u, const char *self) {
   static const char *const first[] = {"mock",
                                       "device",
                                       "-q",
-                                      "--tcp",
-                                      "{host}:{tcp_port}",
+                                      "--{transport}",
+                                      "{host}:{port}",
+                                      "--ca-file",
+                                      "{ca_file}",
+                                      "--cert-file",
+                                      "{client_cert_file}",
+                                      "--key-file",
+                                      "{client_key_file}",
                                       "--device",
                                       "{device_id}:{device_key}"};
   size_t faults = o->opt[NOVA_OPT_FAULT].n, n = 0;
   char **words =
-      NOVA_NEW_ARRAY(&u->arena, char *, 8 + 2 * (SCALED + faults) + 1);
+      NOVA_NEW_ARRAY(&u->arena, char *, 16 + 2 * (SCALED + faults) + 1);
   if (words == NULL)
     return NULL;
   words[n++] = (char *)(uintptr_t)self;
@@ -219,6 +243,7 @@ static const char declares[] =
     "novaprobe: 1\n"
     "name: the built-in reference device\n"
     "declares:\n"
+    "  client_certificates: true\n"
     "  value_keys: [temperature, humidity, light]\n"
     "  actuators: {relay1: [\"ON\", \"OFF\", \"ON\"], led_brightness: 80}\n";
 
@@ -246,6 +271,7 @@ static int device_suite(const struct nova_options *o, uint64_t seed,
     u.seed = seed;
     u.out = *folder != '\0' ? below : NULL;
     u.profile.tcp = (struct nova_address){"127.0.0.1", 0};
+    u.profile.mqtt = u.profile.mqtts = u.profile.tcp;
     u.profile.subject = NOVA_ROLE_DEVICE;
     u.spawn = device_command(&u, self);
     status = u.spawn != NULL ? nova_session_open(&s, &u, "demo")

@@ -32,13 +32,39 @@ static int placeholders(struct nova_setup *u) {
   struct nova_profile p = u->profile;
   p.device = &someone;
   p.devices = 1;
+  if (p.mqtts.host != NULL)
+    p.tls.ca_file = p.tls.cert_file = p.tls.key_file = "file";
+  enum nova_link_kind over = p.tcp.host != NULL    ? NOVA_OVER_TCP
+                             : p.mqtt.host != NULL ? NOVA_OVER_MQTT
+                                                   : NOVA_OVER_MQTTS;
   for (char **word = u->spawn; word != NULL && *word != NULL; word++) {
     const char *why = NULL;
-    if (nova_command_word(&u->arena, &p, *word, &why) == NULL)
+    if (nova_command_word(&u->arena, &p, over, *word, &why) == NULL)
       return why != NULL ? nova_wrong("--spawn: %s", why)
                          : nova_broken("out of memory");
   }
   return 0;
+}
+
+/* Whether the command has a placeholder. */
+static bool asks_for(const struct nova_setup *u, const char *placeholder) {
+  for (char **word = u->spawn; word != NULL && *word != NULL; word++)
+    if (strstr(*word, placeholder) != NULL)
+      return true;
+  return false;
+}
+
+/* Without an address a spawned device gets what its command asks for. */
+static void choose_addresses(struct nova_setup *u) {
+  struct nova_profile *p = &u->profile;
+  const struct nova_address any = {"127.0.0.1", 0};
+  if (asks_for(u, "{mqtt_port}"))
+    p->mqtt = any;
+  if (asks_for(u, "{mqtts_port}"))
+    p->mqtts = any;
+  if (asks_for(u, "{tcp_port}") ||
+      (p->mqtt.host == NULL && p->mqtts.host == NULL))
+    p->tcp = any;
 }
 
 static int check(struct nova_setup *u) {
@@ -47,10 +73,10 @@ static int check(struct nova_setup *u) {
     return nova_wrong("--spawn: %s: no such program", u->spawn[0]);
   if (p->tcp.host == NULL && u->spawn != NULL && p->mqtt.host == NULL &&
       p->mqtts.host == NULL)
-    p->tcp = (struct nova_address){"127.0.0.1", 0};
-  if (p->tcp.host == NULL)
-    return nova_wrong("no address to listen on: give --tcp HOST:PORT, or tcp: "
-                      "in the profile");
+    choose_addresses(u);
+  if (p->tcp.host == NULL && p->mqtt.host == NULL && p->mqtts.host == NULL)
+    return nova_wrong("no address to listen on: give --tcp, --mqtt or --mqtts "
+                      "HOST:PORT, or the like in the profile");
   if (u->spawn == NULL && p->devices == 0)
     return nova_wrong("which device will connect? give --device ID:KEY, or "
                       "--spawn COMMAND to have devices started");
@@ -61,11 +87,6 @@ static int run(struct nova_setup *u) {
   struct nova_session s;
   int status = nova_session_open(&s, u, "device");
   s.on_signal = nova_session_kill;
-  if (status == 0 &&
-      (u->profile.mqtt.host != NULL || u->profile.mqtts.host != NULL))
-    nova_screen_line(&s.screen,
-                     "MQTT is judged in a later version: its requirements will "
-                     "be reported as not tested");
   if (status == 0)
     status = nova_session_play(&s);
   nova_session_free(&s);

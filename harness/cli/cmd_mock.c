@@ -283,17 +283,6 @@ static int read_tls(struct mock_device *m, const struct nova_options *o,
   return status;
 }
 
-/* Whether files were named that only TLS reads. */
-static int check_no_tls(const struct nova_options *o) {
-  static const enum nova_option only[] = {NOVA_OPT_CA_FILE, NOVA_OPT_CERT_FILE,
-                                          NOVA_OPT_KEY_FILE};
-  for (size_t i = 0; i < 3; i++)
-    if (nova_options_last(o, only[i]) != NULL)
-      return nova_wrong("--ca-file, --cert-file and --key-file go with "
-                        "--mqtts");
-  return 0;
-}
-
 int nova_cmd_mock_device(const struct nova_options *o) {
   struct nova_setup u;
   struct mock_device m = {.quiet = o->opt[NOVA_OPT_QUIET].n != 0};
@@ -309,8 +298,6 @@ int nova_cmd_mock_device(const struct nova_options *o) {
   if (status == 0 && u.profile.mqtts.host != NULL) {
     status = read_tls(&m, o, &u.profile);
     ro.tls = &m.tls;
-  } else if (status == 0) {
-    status = check_no_tls(o);
   }
   if (status == 0 && u.profile.devices != 1)
     status = nova_wrong("a device has one credential: --device ID:KEY");

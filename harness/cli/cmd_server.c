@@ -14,11 +14,6 @@ static int run(struct nova_setup *u) {
   struct nova_session s;
   int status = nova_session_open(&s, u, "server");
   s.on_signal = kill_subject;
-  if (status == 0 &&
-      (u->profile.mqtt.host != NULL || u->profile.mqtts.host != NULL))
-    nova_screen_line(&s.screen,
-                     "MQTT is judged in a later version: its requirements will "
-                     "be reported as not tested");
   if (status == 0 && u->spawn != NULL)
     status = nova_spawn_start(&s, &spawned);
   if (status == 0)
@@ -32,13 +27,14 @@ static int run(struct nova_setup *u) {
 int nova_cmd_server(const struct nova_options *o) {
   struct nova_setup u;
   int status = nova_setup_read(&u, o, NOVA_ROLE_SERVER);
-  if (status == 0 && u.profile.tcp.host == NULL && u.spawn == NULL)
-    status = u.profile.mqtt.host != NULL || u.profile.mqtts.host != NULL
-                 ? nova_wrong("this version tests servers over TCP: give --tcp "
-                              "HOST:PORT or tcp: in the profile, too")
-                 : nova_wrong("no address: give --tcp HOST:PORT, or tcp: in "
-                              "the profile");
-  if (status == 0 && u.profile.tcp.host != NULL && u.profile.tcp.port == 0)
+  const struct nova_profile *p = &u.profile;
+  if (status == 0 && p->tcp.host == NULL && p->mqtt.host == NULL &&
+      p->mqtts.host == NULL && u.spawn == NULL)
+    status = nova_wrong("no address: give --tcp, --mqtt or --mqtts HOST:PORT, "
+                        "or the like in the profile");
+  if (status == 0 && ((p->tcp.host != NULL && p->tcp.port == 0) ||
+                      (p->mqtt.host != NULL && p->mqtt.port == 0) ||
+                      (p->mqtts.host != NULL && p->mqtts.port == 0)))
     status = nova_wrong("the server's port is a number from 1 to 65535");
   if (status == 0)
     status = run(&u);

@@ -2,6 +2,7 @@
 
 #include "cli/refserver.h"
 #include "cli/say.h"
+#include "net/library.h"
 #include "net/tls.h"
 
 int nova_refdevice_faults(const struct nova_options *o,
@@ -29,9 +30,12 @@ static nova_ts interval(const struct nova_timers *t, enum nova_timer which) {
   return t->set[which] ? t->span[which] : 0;
 }
 
-/* In whole seconds, as CONNECT has it. */
-static uint16_t keep_alive(const struct nova_timers *t) {
+/* In whole seconds, as CONNECT has it. |least|: libmosquitto takes none below
+ * 5 s. */
+static uint16_t keep_alive(const struct nova_timers *t, nova_ts least) {
   nova_ts seconds = (t->span[NOVA_TIMER_heartbeat] + NOVA_SEC - 1) / NOVA_SEC;
+  if (seconds < least)
+    seconds = least;
   return seconds < UINT16_MAX ? (uint16_t)seconds : UINT16_MAX;
 }
 
@@ -65,7 +69,7 @@ static int make(struct nova_refdevice *r,
       .data_interval = interval(t, NOVA_TIMER_data_interval),
       .report_interval = interval(t, NOVA_TIMER_report_interval),
       .status_interval = t->span[NOVA_TIMER_status_interval],
-      .keep_alive = keep_alive(t),
+      .keep_alive = keep_alive(t, r->library != NULL ? 5 : 1),
       .unix_base = ops->unix_ns(r->transport) - ops->now(r->transport),
       .seed = o->seed,
       .actuators = n != 0 ? list : NULL,
@@ -81,12 +85,26 @@ static int make(struct nova_refdevice *r,
                           "not fit for a topic");
 }
 
+/* Over MQTT the device of libmosquitto is an independent one: what the harness
+ * says of it does not rest on the harness's own client alone. With faults it
+ * has to say what no library says. */
+static bool takes_library(const struct nova_refdevice_options *o) {
+  bool faults = false;
+  for (unsigned f = 0; f < NOVA_FAULTS; f++)
+    faults |= nova_fault_has(&o->faults, (enum nova_fault)f);
+  return o->protocol == NOVA_DEVICE_MQTT && !faults;
+}
+
 int nova_refdevice_start(struct nova_refdevice *r,
                          const struct nova_refdevice_options *o) {
   *r = (struct nova_refdevice){.transport = nova_loop_attach(o->loop)};
   if (r->transport == NULL)
     return nova_broken("out of memory");
-  if (o->tls != NULL && (r->tls = nova_tls_wrap(NULL, r->transport)) == NULL)
+  bool library = takes_library(o);
+  if (library && (r->library = nova_library_new(NULL, o->loop)) == NULL)
+    return nova_broken("out of memory");
+  if (!library && o->tls != NULL &&
+      (r->tls = nova_tls_wrap(NULL, r->transport)) == NULL)
     return nova_broken("out of memory");
   int status = make(r, o);
   if (status != 0)
@@ -97,8 +115,10 @@ int nova_refdevice_start(struct nova_refdevice *r,
                                  .exited = o->exited,
                                  .news = o->news,
                                  .user = o->user};
-  r->drive =
-      nova_drive_new(r->tls != NULL ? r->tls : r->transport, r->device, &v);
+  r->drive = nova_drive_new(library          ? r->library
+                            : r->tls != NULL ? r->tls
+                                             : r->transport,
+                            r->device, &v);
   return r->drive != NULL ? 0 : nova_broken("out of memory");
 }
 
@@ -106,6 +126,7 @@ void nova_refdevice_stop(struct nova_refdevice *r) {
   nova_drive_free(r->drive);
   nova_device_free(r->device);
   nova_tls_unwrap(r->tls);
+  nova_library_free(r->library);
   if (r->transport != NULL)
     nova_loop_detach(r->transport);
   *r = (struct nova_refdevice){0};

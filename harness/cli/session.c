@@ -2,6 +2,7 @@
 
 #include "cli/reports.h"
 #include "cli/say.h"
+#include "net/library.h"
 #include "report/finding.h"
 #include "verdict/verdict.h"
 
@@ -248,6 +249,14 @@ static int play(struct nova_session *s) {
       .user = s};
   for (unsigned h = 0; h < NOVA_HOOKS; h++)
     o.hook[h] = s->hook[h];
+  int status = nova_security_begin(&s->security, &u->profile, &o);
+  if (status != 0)
+    return status;
+  if (u->profile.subject == NOVA_ROLE_SERVER &&
+      (u->profile.mqtt.host != NULL || u->profile.mqtts.host != NULL)) {
+    s->library = nova_library_new(NULL, s->loop);
+    o.library = s->library;
+  }
   s->run = nova_run_new(&o);
   if (s->run == NULL)
     return nova_broken("out of memory");
@@ -255,8 +264,7 @@ static int play(struct nova_session *s) {
                    (unsigned long long)u->seed, s->out.path);
   const char *why = NULL;
   if (nova_run_start(s->run, &why) != 0)
-    return nova_wrong("--tcp: %s:%u cannot be listened on: %s",
-                      u->profile.tcp.host, u->profile.tcp.port, why);
+    return nova_wrong("nothing can be listened on: %s", why);
   say_resumed(s);
   nova_operator_greet(&s->by_hand, s->run, &s->screen, &u->profile, s->planned);
   if (s->signal != 0)
@@ -273,11 +281,20 @@ static int play(struct nova_session *s) {
 /* The parts of a run that was taken up again, as one. */
 static void join(const struct nova_session *s, struct nova_results *r) {
   /* Port 0 is nobody's address. */
-  const struct nova_address *tcp = &s->setup->profile.tcp;
-  if (r->subject == NOVA_ROLE_DEVICE && s->setup->spawn != NULL &&
-      tcp->port == 0)
-    r->address = nova_arena_printf(
-        r->arena, "tcp %s, a free port for each device", tcp->host);
+  const struct nova_profile *p = &s->setup->profile;
+  const struct nova_address *all[] = {&p->tcp, &p->mqtt, &p->mqtts};
+  const char *text = "";
+  bool free_ports = false;
+  for (unsigned k = 0; k < 3 && text != NULL; k++) {
+    if (all[k]->host == NULL)
+      continue;
+    free_ports |= all[k]->port == 0;
+    text = nova_arena_printf(r->arena, "%s%s%s %s, a free port for each device",
+                             text, *text != '\0' ? "; " : "",
+                             nova_link_names[k], all[k]->host);
+  }
+  if (r->subject == NOVA_ROLE_DEVICE && s->setup->spawn != NULL && free_ports)
+    r->address = text;
   r->started_unix_ns = s->started_unix_ns;
   r->duration += s->resume.spent;
   if (s->resume.timing_error > r->timing_error)
@@ -322,6 +339,8 @@ void nova_session_kill(struct nova_session *s) {
 void nova_session_free(struct nova_session *s) {
   nova_screen_clear(&s->screen);
   nova_run_free(s->run);
+  nova_library_free(s->library);
+  nova_security_free(&s->security);
   nova_loop_free(s->loop);
   nova_mask_free(&s->mask);
   nova_resume_free(&s->resume);

@@ -7,6 +7,7 @@
 #include "cli/outdir.h"
 #include "cli/resume.h"
 #include "cli/screen.h"
+#include "cli/security.h"
 #include "cli/setup.h"
 #include "net/loop.h"
 #include "run/run.h"
@@ -16,6 +17,8 @@ struct nova_session {
   struct nova_loop *loop;
   struct nova_transport *clock; /* redraws the live line */
   struct nova_run *run;
+  struct nova_security security;
+  struct nova_transport *library; /* NULL: no MQTT of a server under test */
   struct nova_outdir out;
   struct nova_screen screen;
   struct nova_mask mask;

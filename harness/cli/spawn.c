@@ -46,8 +46,15 @@ static uint16_t free_port(void) {
 /* --- waiting until it accepts
  * ------------------------------------------------- */
 
+/* Where it is known by: the first of its addresses. */
+static const struct nova_address *door(const struct nova_profile *p) {
+  return p->tcp.host != NULL    ? &p->tcp
+         : p->mqtt.host != NULL ? &p->mqtt
+                                : &p->mqtts;
+}
+
 static void try_again(struct nova_spawn *p) {
-  const struct nova_address *a = &p->s->setup->profile.tcp;
+  const struct nova_address *a = door(&p->s->setup->profile);
   p->attempt = p->next++;
   if (p->t->ops->connect(p->t, p->attempt, a->host, a->port, TRY_FOR) != 0)
     p->attempt = 0;
@@ -120,20 +127,24 @@ int nova_spawn_start(struct nova_session *s, struct nova_spawn **out) {
   struct nova_setup *u = s->setup;
   struct nova_profile *profile = &u->profile;
   *out = NULL;
-  if (profile->tcp.host == NULL)
+  if (profile->tcp.host == NULL && profile->mqtt.host == NULL &&
+      profile->mqtts.host == NULL)
     profile->tcp = (struct nova_address){"127.0.0.1", free_port()};
   size_t n = 0;
   while (u->spawn[n] != NULL)
     n++;
+  enum nova_link_kind over = profile->tcp.host != NULL    ? NOVA_OVER_TCP
+                             : profile->mqtt.host != NULL ? NOVA_OVER_MQTT
+                                                          : NOVA_OVER_MQTTS;
   const char **argv = NOVA_NEW_ARRAY(&u->arena, const char *, n + 1);
   for (size_t i = 0; argv != NULL && i < n; i++) {
     const char *why = NULL;
-    argv[i] = nova_command_word(&u->arena, profile, u->spawn[i], &why);
+    argv[i] = nova_command_word(&u->arena, profile, over, u->spawn[i], &why);
     if (argv[i] == NULL)
       return why != NULL ? nova_wrong("--spawn: %s", why)
                          : nova_broken("out of memory");
   }
-  const char **env = nova_command_env(&u->arena, profile);
+  const char **env = nova_command_env(&u->arena, profile, over);
   struct nova_spawn *p = calloc(1, sizeof *p);
   if (argv == NULL || env == NULL || p == NULL ||
       (p->t = nova_loop_attach(s->loop)) == NULL) {
@@ -174,7 +185,7 @@ int nova_spawn_start(struct nova_session *s, struct nova_spawn **out) {
     nova_screen_line(&s->screen,
                      "nothing accepts on %s:%u, 30 s after the "
                      "subject was started",
-                     profile->tcp.host, profile->tcp.port);
+                     door(profile)->host, door(profile)->port);
   return 0;
 }
 

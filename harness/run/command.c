@@ -5,13 +5,15 @@
 
 #include <string.h>
 
+#define VALUES 11
+
 struct value {
   const char *name, *variable, *text;
 };
 
 /* What each stands for; text NULL: nothing was given. */
 static size_t values(struct nova_arena *arena, const struct nova_profile *p,
-                     struct value out[9]) {
+                     enum nova_link_kind over, struct value out[VALUES]) {
   const struct nova_address *first = p->tcp.host != NULL    ? &p->tcp
                                      : p->mqtt.host != NULL ? &p->mqtt
                                                             : &p->mqtts;
@@ -23,7 +25,7 @@ static size_t values(struct nova_arena *arena, const struct nova_profile *p,
                     : NULL;
   const struct nova_login none = {0};
   const struct nova_login *d = p->devices != 0 ? &p->device[0] : &none;
-  const struct value all[9] = {
+  const struct value all[VALUES] = {
       {"{host}", "NOVA_HOST", first->host},
       {"{tcp_port}", "NOVA_TCP_PORT", number[0]},
       {"{mqtt_port}", "NOVA_MQTT_PORT", number[1]},
@@ -32,16 +34,19 @@ static size_t values(struct nova_arena *arena, const struct nova_profile *p,
       {"{device_key}", "NOVA_DEVICE_KEY", d->key},
       {"{ca_file}", "NOVA_CA_FILE", p->tls.ca_file},
       {"{client_cert_file}", "NOVA_CLIENT_CERT_FILE", p->tls.cert_file},
-      {"{client_key_file}", "NOVA_CLIENT_KEY_FILE", p->tls.key_file}};
+      {"{client_key_file}", "NOVA_CLIENT_KEY_FILE", p->tls.key_file},
+      {"{transport}", "NOVA_TRANSPORT", nova_link_names[over]},
+      {"{port}", "NOVA_PORT", number[over]}};
   memcpy(out, all, sizeof all);
-  return 9;
+  return VALUES;
 }
 
 const char *nova_command_word(struct nova_arena *arena,
-                              const struct nova_profile *p, const char *word,
+                              const struct nova_profile *p,
+                              enum nova_link_kind over, const char *word,
                               const char **why) {
-  struct value v[9];
-  size_t n = values(arena, p, v);
+  struct value v[VALUES];
+  size_t n = values(arena, p, over, v);
   struct nova_buf out;
   nova_buf_init(&out, NULL, 1 << 20);
   int err = 0;
@@ -69,9 +74,10 @@ const char *nova_command_word(struct nova_arena *arena,
 }
 
 const char **nova_command_env(struct nova_arena *arena,
-                              const struct nova_profile *p) {
-  struct value v[9];
-  size_t n = values(arena, p, v), k = 0;
+                              const struct nova_profile *p,
+                              enum nova_link_kind over) {
+  struct value v[VALUES];
+  size_t n = values(arena, p, over, v), k = 0;
   const char **env = NOVA_NEW_ARRAY(arena, const char *, n + 1);
   for (size_t i = 0; env != NULL && i < n; i++)
     if (v[i].text != NULL)

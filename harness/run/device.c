@@ -140,10 +140,10 @@ const char *nova__device_begin(struct nova_run *r, struct nova__planned *p) {
   while (r->o.spawn[n] != NULL)
     n++;
   const char **argv = NOVA_NEW_ARRAY(&r->arena, const char *, n + 1);
-  const char **env = nova_command_env(&r->arena, &own);
+  const char **env = nova_command_env(&r->arena, &own, p->over);
   why = NULL;
   for (size_t i = 0; argv != NULL && i < n && why == NULL; i++)
-    argv[i] = nova_command_word(&r->arena, &own, r->o.spawn[i], &why);
+    argv[i] = nova_command_word(&r->arena, &own, p->over, r->o.spawn[i], &why);
   struct nova_job job = {.argv = argv,
                          .env = env,
                          .timeout = NOVA_TS_NONE,

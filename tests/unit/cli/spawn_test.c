@@ -24,11 +24,12 @@ static void teardown(void) {
 TestSuite(spawn, .init = setup, .fini = teardown);
 
 static const char *word(const char *text) {
-  return nova_command_word(&arena, &profile, text, &why);
+  return nova_command_word(&arena, &profile, NOVA_OVER_TCP, text, &why);
 }
 
 Test(spawn, placeholders_are_replaced_inside_a_word) {
   cr_expect_str_eq(word("{host}:{tcp_port}"), "127.0.0.1:9000");
+  cr_expect_str_eq(word("--{transport} {port}"), "--tcp 9000");
   cr_expect_str_eq(word("--id={device_id}"), "--id=D 1");
   cr_expect_str_eq(word("plain"), "plain");
   cr_expect_str_eq(word(""), "");
