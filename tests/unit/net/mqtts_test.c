@@ -312,6 +312,27 @@ Test(mqtts, a_client_of_another_ca_is_refused) {
   stop(&x);
 }
 
+Test(mqtts, a_certificate_that_nobody_can_read_serves_nobody) {
+  struct scene x;
+  const char *why = NULL;
+  start(&x, NOVA_FAULTS, false);
+  struct nova_tls tls = {.own = {nova_view_of("no PEM"), nova_view_of("none")}};
+  struct nova_tls how = client(&x, NOVA_TLS_ANY, NOVA_TLS_ANY);
+  nova_serve_free(x.serve);
+  x.serve =
+      nova_serve_new(x.st, x.server,
+                     &(struct nova_serve_options){
+                         .mqtts_host = HOST, .mqtts_port = 8884, .tls = &tls},
+                     &why);
+  cr_assert_not_null(x.serve, "%s", why);
+  cr_assert_eq(nova_serve_mqtts_port(x.serve), 8884);
+  cr_assert_eq(nova_serve_mqtt_port(x.serve), 0);
+  cr_assert_eq(attempt(&x, &how), -1);
+  cr_assert(x.ended);
+  cr_assert_eq(nova_server_connections(x.server), 0);
+  stop(&x);
+}
+
 Test(mqtts, options_have_to_fit) {
   struct scene x;
   const char *why = NULL;
