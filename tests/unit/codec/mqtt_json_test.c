@@ -69,6 +69,10 @@ Test(mqtt_json, what_other_packets_say) {
                 "'clean_session':false,'keep_alive':0,'client_id':'',"
                 "'username':'','password_hex':'ff0a',"
                 "'will':{'topic':'t','qos':0,'retain':false,'payload':17}}");
+  assert_object("10 11 0004 'MQTT' 04 c2 003c 0000 0001 'u' 0000",
+                "{'packet':'CONNECT','protocol':'MQTT','level':4,"
+                "'clean_session':true,'keep_alive':60,'client_id':'',"
+                "'username':'u','password':''}");
   assert_object("20 02 01 00",
                 "{'packet':'CONNACK','session_present':true,'code':0}");
   assert_object("20 02 00 05",
