@@ -319,6 +319,7 @@ Test(mqtts, a_certificate_that_nobody_can_read_serves_nobody) {
   struct nova_tls tls = {.own = {nova_view_of("no PEM"), nova_view_of("none")}};
   struct nova_tls how = client(&x, NOVA_TLS_ANY, NOVA_TLS_ANY);
   nova_serve_free(x.serve);
+  x.st->ops->unlisten(x.st, NOVA_SERVE_MQTTS);
   x.serve =
       nova_serve_new(x.st, x.server,
                      &(struct nova_serve_options){
