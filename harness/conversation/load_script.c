@@ -233,6 +233,19 @@ static void check_message(struct checker *c, const struct nova_step *s) {
   }
 }
 
+/* Whether a packet can be made of it: what it is about has to be said. */
+static bool can_be_sent(const struct nova_pattern *m) {
+  struct nova_wanted w = nova__wanted(m);
+  const struct nova_pattern *will = nova__member(m, "will");
+  return nova_pattern_makes(m) &&
+         (w.packet != NOVA_MQTT_PUBLISH || nova__member(m, "topic") != NULL) &&
+         (w.packet != NOVA_MQTT_SUBSCRIBE ||
+          nova__member(m, "filters") != NULL) &&
+         (w.packet != NOVA_MQTT_SUBACK || nova__member(m, "codes") != NULL) &&
+         (will == NULL || will->kind != NOVA_PATTERN_OBJECT ||
+          nova__member(will, "topic") != NULL);
+}
+
 /* The platform's and the device's steps are those of a harness that is the
  * device. */
 static enum nova_role side_of(const struct nova_step *s) {
@@ -323,6 +336,13 @@ static void check_steps(struct checker *c, const struct nova_step *s) {
       c->script->needs |= NOVA_NEED_PLATFORM;
     }
     check_message(c, s);
+    /* What only checks is for the side that does not send it. */
+    for (const struct nova_pattern *m = s->messages;
+         m != NULL && s->verb == NOVA_VERB_SEND &&
+         c->script->over != NOVA_OVER_TCP;
+         m = m->next)
+      if (!can_be_sent(m))
+        c->script->harness[side_of(s)] = false;
     /* What any_of itself charges is the side's whose reactions it lists. */
     enum nova_actor reacts =
         s->verb == NOVA_VERB_ANY_OF ? s->branches->steps->actor : s->actor;

@@ -223,6 +223,25 @@ int nova_pattern_write(const struct nova_pattern *p, struct nova_scope *scope,
   return err != 0 ? err : nova_buf_puts(out, object ? "}" : "]");
 }
 
+bool nova_pattern_makes(const struct nova_pattern *p) {
+  static const char *const checks[] = {
+      "not",      "like", "starts_with",     "covers", "declared_values",
+      "contains", "any",  "declared_members"};
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    if ((p->kind == NOVA_PATTERN_CALL || p->kind == NOVA_PATTERN_KIND) &&
+        strcmp(p->name, checks[i]) == 0)
+      return false;
+  /* Of alternatives the first is made. */
+  bool first = p->kind == NOVA_PATTERN_CALL && strcmp(p->name, "one_of") == 0;
+  for (const struct nova_pattern *c = p->child; c != NULL; c = c->next) {
+    if (!nova_pattern_makes(c)) /* as deep as the script */
+      return false;
+    if (first)
+      break;
+  }
+  return true;
+}
+
 /* --- checking
  * -----------------------------------------------------------------
  */

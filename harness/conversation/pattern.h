@@ -79,6 +79,9 @@ void nova_pattern_refs(const struct nova_pattern *p,
                        void (*fn)(void *user, const struct nova_pattern *ref),
                        void *user);
 
+/* Whether a value can be made of it: it holds nothing that only checks. */
+bool nova_pattern_makes(const struct nova_pattern *p);
+
 /* Writes a value of the pattern as JSON.
  * |why|: a buffer that takes the reason on failure.
  * Returns 0, NOVA_ERR_ARGUMENT (a reference that means nothing, a pattern that

@@ -478,6 +478,9 @@ int nova__play_mqtt_compose(struct nova_player *p, const struct nova_step *s,
   if (c->client != NULL && !own_id &&
       (listed || (publish && number_at(object, "qos") != 0)))
     id = nova_mqtt_client_take_id(c->client);
+  /* The broker gives it another one. */
+  if (p->broker != NULL && publish)
+    id = 1;
   struct nova_buf packet;
   struct nova_mqtt_json_fault fault = {.member = "", .why = ""};
   nova_buf_init(&packet, p->o.mem, ITEM_MOST);
