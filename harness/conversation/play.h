@@ -106,7 +106,8 @@ struct nova__conn {
   struct nova_buf due;             /* answers that nobody has to ask for */
   uint16_t keep_alive;             /* in seconds, of the subject's CONNECT */
   nova_ts packet_at;               /* when a packet came last, NONE */
-  bool in_session; /* a CONNECT of the subject, or a CONNACK 0 of it, came */
+  bool in_session;   /* a CONNECT of the subject, or a CONNACK 0 of it, came */
+  bool disconnected; /* a DISCONNECT of the subject came */
   /* of TLS */
   enum nova__secured secured;
   nova_ts secured_at;
@@ -196,8 +197,10 @@ struct nova_player {
   struct nova__beat beat;
   const struct nova_step *refusing; /* NULL: connections are kept */
   const struct nova_step *presents; /* NULL: the good certificate */
-  struct nova_broker *broker;       /* a harness that is the server, of MQTT */
-  const char *client_id[3];         /* device, other, platform; NULL: not yet */
+  struct nova_json *payloads; /* for MQTT payloads: what stands in an item may
+                                 nest as deep as that allows, and its object */
+  struct nova_broker *broker; /* a harness that is the server, of MQTT */
+  const char *client_id[3];   /* device, other, platform; NULL: not yet */
   const struct nova_actuator *actuator;
   const struct nova_pattern *value;
   bool again_wanted; /* what stays open may come out another time */

@@ -17,6 +17,9 @@
 #define PACKET_MOST ((size_t)1 << 20)
 /* An item: a payload of that size as hexadecimal digits, and the rest. */
 #define ITEM_MOST ((size_t)3 << 20)
+/* How deep a payload nests that is JSON to an item; two levels less than what
+ * the item itself is read with. */
+#define NESTED_MOST 1000
 /* Answers that wait to be sent on one connection. */
 #define DUE_MOST ((size_t)4 << 20)
 
@@ -41,7 +44,7 @@ void nova__play_mqtt_begin(struct nova_player *p, struct nova__conn *c) {
   nova_buf_init(&c->due, p->o.mem, DUE_MOST);
   c->packet_at = NOVA_TS_NONE;
   c->keep_alive = 0;
-  c->in_session = false;
+  c->in_session = c->disconnected = false;
   if (p->o.harness == NOVA_ROLE_DEVICE) {
     c->client = nova_mqtt_client_new(
         &(struct nova_mqtt_client_options){.mem = p->o.mem,
@@ -57,8 +60,11 @@ void nova__play_mqtt_begin(struct nova_player *p, struct nova__conn *c) {
 }
 
 bool nova__play_mqtt_new(struct nova_player *p) {
-  if (p->o.script->over == NOVA_OVER_TCP || p->o.harness == NOVA_ROLE_DEVICE)
+  if (p->o.script->over == NOVA_OVER_TCP)
     return true;
+  p->payloads = nova_json_new(p->o.mem, ITEM_MOST, NESTED_MOST);
+  if (p->payloads == NULL || p->o.harness == NOVA_ROLE_DEVICE)
+    return p->payloads != NULL;
   p->broker = nova_broker_new(
       &(struct nova_broker_options){.mem = p->o.mem,
                                     .packet_limit = PACKET_MOST,
@@ -70,6 +76,8 @@ bool nova__play_mqtt_new(struct nova_player *p) {
 void nova__play_mqtt_free(struct nova_player *p) {
   for (size_t i = 0; i < NOVA_PLAY_CONNS; i++)
     nova__play_mqtt_drop(&p->conn[i]);
+  nova_json_free(p->payloads);
+  p->payloads = NULL;
   nova_broker_free(p->broker);
   p->broker = NULL;
 }
@@ -138,20 +146,57 @@ void nova__play_mqtt_ping(struct nova_player *p, struct nova__conn *c) {
  * ------------------------------------------------------------------
  */
 
-static void judge_packet(struct nova_player *p, const struct nova_mqtt *m,
+/* What a packet that is good by itself breaks by coming when it comes, of a
+ * device; NULL where it may. |statement|: of the standard, with its section. */
+static const char *out_of_order(const struct nova_player *p,
+                                const struct nova__conn *c,
+                                const struct nova_mqtt *m,
+                                const char **statement) {
+  if (p->subject != NOVA_ROLE_DEVICE)
+    return NULL;
+  if (c->disconnected) {
+    *statement = "MQTT-3.14.4-2";
+    return "came behind DISCONNECT";
+  }
+  if (!c->met && m->type != NOVA_MQTT_CONNECT) {
+    *statement = "MQTT-3.1.0-1";
+    return "was the first packet";
+  }
+  if (c->in_session && m->type == NOVA_MQTT_CONNECT) {
+    *statement = "MQTT-3.1.0-2";
+    return "was the second on its connection";
+  }
+  if (m->type == NOVA_MQTT_CONNACK || m->type == NOVA_MQTT_SUBACK ||
+      m->type == NOVA_MQTT_UNSUBACK || m->type == NOVA_MQTT_PINGRESP) {
+    *statement = "table 2.1";
+    return "came from a client";
+  }
+  return NULL;
+}
+
+static void judge_packet(struct nova_player *p, const struct nova__conn *c,
+                         const struct nova_mqtt *m,
                          const struct nova_fault_at *at, size_t size,
                          size_t entry) {
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
     if (!nova__counts(p, r, NOVA_RULE_PACKET))
       continue;
     nova__judged(p, r);
+    const char *statement = nova_mqtt_statement(at->code), *odd = NULL;
     if (at->code == 0)
+      odd = out_of_order(p, c, m, &statement);
+    if (at->code == 0 && odd == NULL)
       continue;
-    const char *statement = nova_mqtt_statement(at->code);
     char expected[160], observed[320];
     snprintf(expected, sizeof expected, "packets as MQTT 3.1.1 has them%s%s%s",
              statement[0] != '\0' ? " [" : "", statement,
              statement[0] != '\0' ? "]" : "");
+    if (odd != NULL) {
+      snprintf(observed, sizeof observed, "a %s %s",
+               nova_mqtt_type_name(m->type), odd);
+      nova__found(p, r, entry, expected, observed);
+      continue;
+    }
     snprintf(observed, sizeof observed,
              "%s at byte %zu of a %s of %zu bytes (section %s)",
              nova_error_text(at->code), at->offset,
@@ -239,6 +284,25 @@ static void judge_members(struct nova_player *p, const struct nova_rule *r,
   }
 }
 
+/* A CONNECT of another version of MQTT cannot be read, but the rule on its
+ * protocol is judged all the same. */
+static void judge_protocol(struct nova_player *p, int code, size_t entry) {
+  struct nova_scope scope = nova__scope(p);
+  for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
+    if (!nova__counts(p, r, NOVA_RULE_MESSAGE) ||
+        r->packet != NOVA_MQTT_CONNECT || r->when != NULL ||
+        (nova__member(r->message, "protocol") == NULL &&
+         nova__member(r->message, "level") == NULL))
+      continue;
+    nova__judged(p, r);
+    char expected[256], observed[160];
+    size_t n = (size_t)snprintf(expected, sizeof expected, "CONNECT with ");
+    nova_pattern_print(r->message, &scope, expected + n, sizeof expected - n);
+    snprintf(observed, sizeof observed, "%s", nova_error_text(code));
+    nova__found(p, r, entry, expected, observed);
+  }
+}
+
 static void judge_message(struct nova_player *p, struct nova__item *item) {
   struct nova_json_value v;
   if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
@@ -280,7 +344,7 @@ static struct nova__item *make_item(struct nova_player *p,
   nova_buf_init(&text, p->o.mem, ITEM_MOST);
   int err = 0;
   if (at->code == 0)
-    err = nova_mqtt_to_json(m, p->json, &text);
+    err = nova_mqtt_to_json(m, p->payloads, &text);
   else
     err = nova_buf_printf(&text, "{\"malformed\":\"%s, %s\"}",
                           nova_mqtt_type_name(m->type),
@@ -329,7 +393,12 @@ static void take_packet(struct nova_player *p, struct nova__conn *c,
                         const struct nova_fault_at *at, size_t size, nova_ts t,
                         size_t entry) {
   p->judging = c;
-  judge_packet(p, m, at, size, entry);
+  judge_packet(p, c, m, at, size, entry);
+  c->disconnected |= m->type == NOVA_MQTT_DISCONNECT;
+  if (at->code == NOVA_ERR_MQTT_PROTOCOL_NAME ||
+      at->code == NOVA_ERR_MQTT_PROTOCOL_31 ||
+      at->code == NOVA_ERR_MQTT_PROTOCOL_LEVEL)
+    judge_protocol(p, at->code, entry);
   struct nova__item *item = make_item(p, m, at);
   if (item == NULL)
     return;
@@ -486,7 +555,9 @@ int nova__play_mqtt_compose(struct nova_player *p, const struct nova_step *s,
   nova_buf_init(&packet, p->o.mem, ITEM_MOST);
   int err = nova_mqtt_from_json(object, id, target, &packet, &fault);
   if (err == NOVA_ERR_ARGUMENT)
-    *why = nova_arena_printf(&p->arena, "%s: %s", fault.member, fault.why);
+    *why = nova_arena_printf(&p->arena, "%s%.*s %s", fault.member,
+                             (int)fault.name.n,
+                             fault.name.n != 0 ? fault.name.p : "", fault.why);
   struct nova_view bytes = nova_buf_view(&packet);
   struct nova_mqtt m = {.type = NOVA_MQTT_NONE};
   bool right = err == 0 && nova_mqtt_decode(bytes.p, bytes.n, &m, NULL) == 0;
@@ -505,7 +576,7 @@ int nova__play_mqtt_compose(struct nova_player *p, const struct nova_step *s,
   if (err == 0 && s->as != NULL) {
     struct nova_buf text;
     nova_buf_init(&text, p->o.mem, ITEM_MOST);
-    bool told = right && nova_mqtt_to_json(&m, p->json, &text) == 0;
+    bool told = right && nova_mqtt_to_json(&m, p->payloads, &text) == 0;
     struct nova_view keep = told ? nova_buf_view(&text) : json;
     *kept = nova_arena_copy(&p->arena, keep.p, keep.n);
     nova_buf_free(&text);
