@@ -334,6 +334,27 @@ Test(mqtts, a_certificate_that_nobody_can_read_serves_nobody) {
   stop(&x);
 }
 
+/* A record that is none, in the middle of a connection. */
+Test(mqtts, tls_that_breaks_later_ends_the_connection) {
+  static const char garbage[] = "\x17\x03\x03\x00\x10 no record at all";
+  struct scene x;
+  start(&x, NOVA_FAULTS, false);
+  struct nova_tls how = client(&x, NOVA_TLS_ANY, NOVA_TLS_ANY);
+  x.how = &how;
+  x.code = -1;
+  uint16_t port = nova_serve_mqtts_port(x.serve);
+  cr_assert_eq(x.ct->ops->connect(x.ct, 77, HOST, port, NOVA_SEC), 0);
+  nova_sim_run(x.sim, NOVA_SEC);
+  cr_assert_eq(x.code, NOVA_MQTT_CODE_ACCEPTED);
+  cr_assert_eq(nova_server_connections(x.server), 1);
+  cr_assert_eq(
+      x.inner[1]->ops->send(x.inner[1], 77, garbage, sizeof garbage - 1), 0);
+  nova_sim_run(x.sim, 2 * NOVA_SEC);
+  cr_assert_eq(nova_server_connections(x.server), 0);
+  cr_assert(x.ended || x.insecure);
+  stop(&x);
+}
+
 Test(mqtts, options_have_to_fit) {
   struct scene x;
   const char *why = NULL;
