@@ -809,6 +809,36 @@ Test(broker_flow, writes_are_given_back) {
   br_stop(&r);
 }
 
+/* Of many writes only those that are out count as out. */
+Test(broker_flow, writes_that_are_not_out_count) {
+  struct br r;
+  br_start(&r, &(struct nova_broker_options){.unsent_limit = 200});
+  br_connect(&r, 0, "a");
+  r.held = true;
+  for (int i = 0; i < 90; i++)
+    br_say(&r, 0, NOVA_MQTT_PINGREQ);
+  for (int i = 0; i < 5; i++)
+    nova_broker_sent(r.b, 0);
+  for (int i = 0; i < 16; i++)
+    br_say(&r, 0, NOVA_MQTT_PINGREQ);
+  cr_assert(r.client[0].reset);
+  br_stop(&r);
+}
+
+/* A reset does not wait for what was to be sent. */
+Test(broker_flow, a_reset_has_no_last_words) {
+  struct br r;
+  char pings[200];
+  for (size_t i = 0; i < sizeof pings; i += 2)
+    memcpy(pings + i, "\xc0\0", 2);
+  br_start(&r, &(struct nova_broker_options){.unsent_limit = 100});
+  br_connect(&r, 0, "a");
+  (void)br_got(&r, 0);
+  br_raw(&r, 0, pings, sizeof pings);
+  BR_GOT(&r, 0, "RESET");
+  br_stop(&r);
+}
+
 Test(broker_flow, unknown_connections_are_ignored) {
   struct br r;
   struct nova_broker_out out;
