@@ -9,7 +9,7 @@
 
 struct nova_refdevice {
   struct nova_transport *transport;
-  struct nova_transport *tls; /* over |transport|; NULL: none is needed */
+  struct nova_transport *tls;     /* over |transport|; NULL: none is needed */
   struct nova_transport *library; /* libmosquitto; NULL: it is not used */
   struct nova_device *device;
   struct nova_drive *drive;

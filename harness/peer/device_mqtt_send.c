@@ -18,7 +18,7 @@ void nova__device_mqtt_flush(struct nova_device *d, nova_ts late) {
 }
 
 /* Sends a packet that is right. */
-static void send(struct nova_device *d, struct nova_mqtt *m, nova_ts late) {
+static void give(struct nova_device *d, struct nova_mqtt *m, nova_ts late) {
   if (!nova__device_is_open(d->state))
     return;
   int err = nova_mqtt_client_send(d->mqtt, m, NOVA_MQTT_STRICT, d->now);
@@ -31,13 +31,13 @@ static void send(struct nova_device *d, struct nova_mqtt *m, nova_ts late) {
 
 void nova__device_mqtt_bare(struct nova_device *d, enum nova_mqtt_type type) {
   struct nova_mqtt m = {.type = type};
-  send(d, &m, 0);
+  give(d, &m, 0);
 }
 
 void nova__device_mqtt_puback(struct nova_device *d, uint16_t id,
                               nova_ts late) {
   struct nova_mqtt m = {.type = NOVA_MQTT_PUBACK, .u.ack = {id}};
-  send(d, &m, late);
+  give(d, &m, late);
 }
 
 /* --- packets that are wrong ------------------------------------------------
@@ -220,7 +220,7 @@ void nova__device_mqtt_connect(struct nova_device *d) {
            NOVA__DEVICE_HAS(d, DM_CONNECT_LENGTH))
     send_odd_connect(d, &m);
   else
-    send(d, &m, 0);
+    give(d, &m, 0);
 }
 
 /* --- SUBSCRIBE -------------------------------------------------------------
@@ -294,7 +294,7 @@ void nova__device_mqtt_subscribe(struct nova_device *d) {
     subscribe_wrongly(d, &m);
     return;
   }
-  send(d, &m, 0);
+  give(d, &m, 0);
   if (!latin1 || !nova__device_is_open(d->state))
     return;
   m.u.list = (struct nova_mqtt_list){.count = 1, .entry = &entry[1]};
@@ -308,7 +308,7 @@ void nova__device_mqtt_unsubscribe(struct nova_device *d) {
   struct nova_mqtt_entry entry = {{topic, n}, 0};
   struct nova_mqtt m = {.type = NOVA_MQTT_UNSUBSCRIBE,
                         .u.list = {.count = 1, .entry = &entry}};
-  send(d, &m, 0);
+  give(d, &m, 0);
 }
 
 /* --- PUBLISH ---------------------------------------------------------------
@@ -342,5 +342,5 @@ void nova__device_mqtt_publish(struct nova_device *d,
       (NOVA__DEVICE_HAS(d, DM_PACKET_ID_0) || NOVA__DEVICE_HAS(d, DM_LENGTH_5)))
     publish_wrongly(d, &m);
   else
-    send(d, &m, p->late);
+    give(d, &m, p->late);
 }

@@ -61,7 +61,59 @@ ended_with 0
 start_device --device D1:wrong --fault exits-after-failed-auth
 ended_with 1
 
+# Over MQTT and over MQTTS: the same, and a server that it does not trust.
+start_mock --mqtt 127.0.0.1:0 --mqtts 127.0.0.1:0 --ca-file ca.pem --device D1:first-key-1
+mqtt=$(sed -E 's/.*, mqtt ([^ ,]+).*/\1/' mock.out)
+mqtts=$(sed -E 's/.*, mqtts ([^ ,]+).*/\1/' mock.out)
+# start_mqtt_device ARGUMENT...: as start_device.
+start_mqtt_device() {
+  : >device.out
+  "$NOVAPROBE" mock device --device D1:first-key-1 "$@" >device.out 2>device.err </dev/null &
+  device=$!
+  started+=("$device")
+}
+for address in "--mqtt $mqtt" "--mqtts $mqtts --ca-file ca.pem"; do
+  # shellcheck disable=SC2086
+  start_mqtt_device $address --timer data_interval=200ms
+  wait_for device.out "^device D1 of mqtts? ${mqtt%:*}:"
+  wait_for device.out '^connected$'
+  sleep 0.5
+  NOVA_DEVICE_ID=D1 NOVA_COMMAND=set_actuator NOVA_PARAMS='{"relay1":"ON"}' \
+    expect 0 mock ctl --control "$control" command --transport mqtt
+  expect 0 mock ctl --control "$control" data --device-id D1
+  shown '"temperature":'
+  [ "$(wc -l <device.out)" -eq 2 ] || fail "it did not stay: $(cat device.out)"
+  kill -TERM "$device"
+  ended_with 0
+done
+start_mqtt_device --mqtts "$mqtts"
+wait_for device.out '^not connected: .*not trusted'
+kill -TERM "$device"
+ended_with 0
+start_mqtt_device --mqtts "$mqtts" --fault mqtt-tls-verifies-nothing
+wait_for device.out '^connected$'
+kill -TERM "$device"
+ended_with 0
+
 # What cannot be.
+expect 2 mock device --tcp 127.0.0.1:1 --mqtt 127.0.0.1:1 --device D1:k
+one_line
+said 'one address'
+expect 2 mock device --mqtt 127.0.0.1:1 --device D1:k --fault no-ping
+one_line
+said 'over TCP'
+expect 2 mock device --tcp 127.0.0.1:1 --device D1:k --fault mqtt-no-will
+one_line
+said 'over MQTT'
+expect 2 mock device --mqtt 127.0.0.1:1 --device D1:k --ca-file ca.pem
+one_line
+said 'mqtts'
+expect 2 mock device --mqtts 127.0.0.1:1 --device D1:k --ca-file no-such.pem
+one_line
+said 'no-such.pem'
+expect 2 mock device --mqtts 127.0.0.1:1 --device D1:k --cert-file ca.pem
+one_line
+said 'key-file'
 expect 2 mock device --device D1:k
 one_line
 said 'tcp'
