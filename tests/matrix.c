@@ -130,7 +130,7 @@ static unsigned over_of(enum nova_fault f) {
     return OVER_TCP;
   if (info->side == NOVA_SIDE_SERVER)
     return OVER_MQTT | OVER_MQTTS;
-  return strstr(info->breaks, "TLS-") != NULL ? OVER_MQTTS : OVER_MQTT;
+  return among(info->needs, "tls") ? OVER_MQTTS : OVER_MQTT;
 }
 
 static struct outcome one_fault(enum nova_fault f, bool verbose) {
@@ -182,7 +182,7 @@ static uint64_t print_of(const struct nova_results *r) {
     for (size_t k = 0; k < r->conversation[i].transcript.n; k++) {
       const struct nova_entry *e = &r->conversation[i].transcript.entry[k];
       if (e->kind != NOVA_ENTRY_RECEIVED && e->kind != NOVA_ENTRY_EOF &&
-          e->kind != NOVA_ENTRY_RESET)
+          e->kind != NOVA_ENTRY_RESET && e->kind != NOVA_ENTRY_SECURED)
         continue;
       h = (h ^ (uint64_t)e->kind ^ e->t) * UINT64_C(0x100000001b3);
       for (size_t b = 0; b < e->bytes.n; b++)
