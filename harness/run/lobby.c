@@ -72,6 +72,10 @@ void nova__lobby_enter(struct nova_run *r, const struct nova_event *e) {
     send_away(r, r->guest);
   g->came = *e;
   g->tail = &g->heard;
+  /* What comes over TLS is the handshake, which the conversation begins. */
+  g->paused = door(g) == NOVA_OVER_MQTTS;
+  if (g->paused)
+    r->o.transport->ops->pause(r->o.transport, e->id, true);
   *r->guest_tail = g;
   r->guest_tail = &g->next;
   r->guests++;
