@@ -14,12 +14,9 @@
 
 /* Packets up to the guide's 128 KB and a topic, with room to see longer ones.
  */
-#define PACKET_MOST ((size_t)1 << 20)
+#define PACKET_MOST ((size_t)300 << 10)
 /* An item: a payload of that size as hexadecimal digits, and the rest. */
-#define ITEM_MOST ((size_t)3 << 20)
-/* How deep a payload nests that is JSON to an item; two levels less than what
- * the item itself is read with. */
-#define NESTED_MOST 1000
+#define ITEM_MOST ((size_t)640 << 10)
 /* Answers that wait to be sent on one connection. */
 #define DUE_MOST ((size_t)4 << 20)
 
@@ -62,9 +59,8 @@ void nova__play_mqtt_begin(struct nova_player *p, struct nova__conn *c) {
 bool nova__play_mqtt_new(struct nova_player *p) {
   if (p->o.script->over == NOVA_OVER_TCP)
     return true;
-  p->payloads = nova_json_new(p->o.mem, ITEM_MOST, NESTED_MOST);
-  if (p->payloads == NULL || p->o.harness == NOVA_ROLE_DEVICE)
-    return p->payloads != NULL;
+  if (p->o.harness == NOVA_ROLE_DEVICE)
+    return true;
   p->broker = nova_broker_new(
       &(struct nova_broker_options){.mem = p->o.mem,
                                     .packet_limit = PACKET_MOST,
@@ -76,8 +72,6 @@ bool nova__play_mqtt_new(struct nova_player *p) {
 void nova__play_mqtt_free(struct nova_player *p) {
   for (size_t i = 0; i < NOVA_PLAY_CONNS; i++)
     nova__play_mqtt_drop(&p->conn[i]);
-  nova_json_free(p->payloads);
-  p->payloads = NULL;
   nova_broker_free(p->broker);
   p->broker = NULL;
 }

@@ -17,8 +17,26 @@
  * output, and an MQTT packet with a payload of hexadecimal digits. No message
  * of the guide nests deeper than a few levels; what does is judged by its own
  * code. */
-#define FRAME_MOST (3u << 20)
+#define FRAME_MOST (640u << 10)
 #define DEPTH_MOST 1024
+/* A payload nests at least two levels less than the item that holds it. */
+#define PAYLOAD_MOST  (256u << 10)
+#define PAYLOAD_DEPTH 1000
+
+void nova_player_scanners(const struct nova_mem *mem, struct nova_json **json,
+                          struct nova_json **payloads) {
+  *json = nova_json_new(mem, FRAME_MOST, DEPTH_MOST);
+  *payloads = nova_json_new(mem, PAYLOAD_MOST, PAYLOAD_DEPTH);
+}
+
+/* Its own ones go where they are no longer needed. */
+static void free_scanners(struct nova_player *p) {
+  if (p->o.json == NULL) {
+    nova_json_free(p->json);
+    nova_json_free(p->payloads);
+  }
+  p->json = p->payloads = NULL;
+}
 
 struct nova_player *nova_player_new(const struct nova_player_options *o) {
   struct nova_player *p = nova_mem_zalloc(o->mem, sizeof *p);
@@ -53,12 +71,15 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   for (const struct nova_rule *r = o->rules; r != NULL; r = r->next)
     rules++;
   p->rule = NOVA_NEW_ARRAY(&p->arena, struct nova__rule_count, rules);
-  p->json = nova_json_new(o->mem, FRAME_MOST, DEPTH_MOST);
+  p->json = o->json;
+  p->payloads = o->payloads;
+  if (o->json == NULL)
+    nova_player_scanners(o->mem, &p->json, &p->payloads);
   p->unknown_id =
       nova_arena_printf(&p->arena, "DEV-9%08llu",
                         (unsigned long long)nova_rng_below(&p->rng, 100000000));
-  if (p->rule == NULL || p->json == NULL || p->unknown_id == NULL ||
-      !nova__play_mqtt_new(p)) {
+  if (p->rule == NULL || p->json == NULL || p->payloads == NULL ||
+      p->unknown_id == NULL || !nova__play_mqtt_new(p)) {
     nova_player_free(p);
     return NULL;
   }
@@ -82,7 +103,7 @@ void nova_player_free(struct nova_player *p) {
   nova_mem_free(p->o.mem, p->handed);
   nova_mem_free(p->o.mem, p->check);
   nova_buf_free(&p->sending.bytes);
-  nova_json_free(p->json);
+  free_scanners(p);
   nova_transcript_free(&p->transcript);
   nova_arena_free(&p->arena);
   nova_mem_free(p->o.mem, p);
@@ -217,8 +238,7 @@ static void finish(struct nova_player *p) {
   nova__close_all(p);
   nova__rules_end(p);
   /* A finished player is kept for its evidence alone. */
-  nova_json_free(p->json);
-  p->json = NULL;
+  free_scanners(p);
   nova_buf_free(&p->sending.bytes);
   p->step = NULL;
   p->done = true;

@@ -42,6 +42,9 @@ struct nova_player_options {
                  so that its first connection here is none */
   bool tls; /* a script of `transport: mqtt` is played over TLS: its connections
                count from when they are secured */
+  struct nova_json *json, *payloads; /* scanners that several players share,
+                                        nova_player_scanners(); NULL: it makes
+                                        its own */
   size_t evidence; /* the most bytes of evidence that it keeps; 0: 2 MiB */
 };
 
@@ -67,6 +70,12 @@ struct nova_action {
   struct nova_tls_wish tls; /* SECURE */
   bool platform;            /* CONNECT: of the platform's client */
 };
+
+/* Makes the scanners that players of one thread can share: each takes some
+ * megabytes. |json|, |payloads|: NULL without memory; nova_json_free() them
+ * behind the last player. */
+void nova_player_scanners(const struct nova_mem *mem, struct nova_json **json,
+                          struct nova_json **payloads);
 
 /* Returns NULL without memory. */
 struct nova_player *nova_player_new(const struct nova_player_options *o);

@@ -237,6 +237,8 @@ static void start(struct nova_run *r, struct nova__planned *p) {
       .patience = r->patience,
       .again = p->device != SIZE_MAX && r->by_hand && r->met[p->device],
       .hooks = hooks,
+      .json = r->json,
+      .payloads = r->payloads,
       .tls = s->over == NOVA_OVER_MQTT && p->over == NOVA_OVER_MQTTS,
       .evidence = evidence(r)});
   p->result = (struct nova_conversation_result){
@@ -754,6 +756,7 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   r->replan = true;
   r->guest_tail = &r->guest;
   r->patience = NOVA_TS_NONE;
+  nova_player_scanners(o->mem, &r->json, &r->payloads);
   r->plan = nova__plan(o, &r->planned);
   /* Where there are no credentials each process of a device gets one. */
   size_t n = o->profile->devices + r->planned;
@@ -765,7 +768,7 @@ struct nova_run *nova_run_new(const struct nova_run_options *o) {
   r->rests_until = NOVA_NEW_ARRAY(&r->arena, nova_ts, n + 1);
   if (r->profile.device == NULL || r->leased == NULL || r->dead == NULL ||
       r->met == NULL || r->absent == NULL || r->rests_until == NULL ||
-      r->plan == NULL) {
+      r->plan == NULL || r->json == NULL || r->payloads == NULL) {
     nova_run_free(r);
     return NULL;
   }
@@ -787,6 +790,8 @@ void nova_run_free(struct nova_run *r) {
   for (size_t i = 0; r->plan != NULL && i < r->planned; i++)
     nova_player_free(r->plan[i].player);
   nova_mem_free(r->o.mem, r->plan);
+  nova_json_free(r->json);
+  nova_json_free(r->payloads);
   nova_arena_free(&r->arena);
   nova_mem_free(r->o.mem, r);
 }

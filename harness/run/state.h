@@ -25,6 +25,7 @@ static inline enum nova_link_kind nova__listener_over(uint64_t listener) {
 struct nova_run {
   struct nova_run_options o;
   struct nova_arena arena;
+  struct nova_json *json, *payloads; /* the players' scanners */
   struct nova_results results;
   struct nova_profile profile; /* keys change with reset_key */
   bool *leased, *dead;         /* by credential */
