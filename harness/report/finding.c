@@ -118,18 +118,22 @@ int nova_event_put(struct nova_buf *out, enum nova_lang lang,
   return nova_phrase_put(out, lang, phrase(e), &arg, 1);
 }
 
-/* Its payload, |p| of the places that are masked in it. */
-static int put_bytes(const struct nova_entry *e, const struct nova_masked *p,
-                     size_t places, enum nova_lang lang, struct nova_buf *out) {
+/* Its payload; what a handshake told is no bytes that anybody sent. */
+static int put_payload(const struct nova__shown *k, size_t i,
+                       enum nova_lang lang, struct nova_buf *out) {
+  const struct nova_entry *e = &k->c->transcript.entry[i];
   char size[24];
   const char *arg = size;
   snprintf(size, sizeof size, "%zu", e->size);
-  int err = nova_buf_puts(out, ", ");
-  if (err == 0)
-    err = nova_phrase_put(out, lang, NOVA_TEXT_BYTES, &arg, 1);
+  int err = 0;
+  if (e->kind != NOVA_ENTRY_SECURED && e->kind != NOVA_ENTRY_INSECURE) {
+    err = nova_buf_puts(out, ", ");
+    if (err == 0)
+      err = nova_phrase_put(out, lang, NOVA_TEXT_BYTES, &arg, 1);
+  }
   if (err == 0)
     err = nova_buf_puts(out, ": ");
-  return err == 0 ? nova__entry_text(e, p, places, NOVA_FINDING_COLUMNS, out)
+  return err == 0 ? nova__entry_text(k, i, lang, NOVA_FINDING_COLUMNS, out)
                   : err;
 }
 
@@ -139,14 +143,12 @@ int nova_finding_event(const struct nova_finding *f, const struct nova_mask *m,
   size_t at = f->check->entry;
   if (at >= t->n)
     return 0;
-  const struct nova_entry *e = &t->entry[at];
-  struct nova_masking k;
-  int err = nova_mask_transcript(m, f->in, out->mem, &k);
+  struct nova__shown k;
+  int err = nova__shown_init(&k, m, f->in, out->mem);
   if (err == 0)
-    err = nova_event_put(out, lang, e);
-  if (err == 0 && e->bytes.n != 0)
-    err = put_bytes(e, k.place + k.first[at], k.first[at + 1] - k.first[at],
-                    lang, out);
-  nova_masking_free(&k);
+    err = nova_event_put(out, lang, &t->entry[at]);
+  if (err == 0 && t->entry[at].bytes.n != 0)
+    err = put_payload(&k, at, lang, out);
+  nova__shown_free(&k);
   return err;
 }

@@ -296,17 +296,21 @@ static void requirement(struct junit *j,
   end(j);
 }
 
-static void event(struct junit *j, const struct nova_entry *e,
-                  const struct nova_masked *place, size_t places) {
+static void event(struct junit *j, const struct nova__shown *k, size_t i) {
+  const struct nova_entry *e = &k->c->transcript.entry[i];
   const char *how, *name = nova__event_name(e, &how);
   fail(j, nova_buf_printf(&j->text, "%llu.%06llu  %-8s %s%s%s",
                           (unsigned long long)(e->t / NOVA_SEC),
                           (unsigned long long)(e->t % NOVA_SEC / 1000),
                           nova__actor_name(e, j->r->subject), name,
                           how != NULL ? " " : "", how != NULL ? how : ""));
+  bool handshake =
+      e->kind == NOVA_ENTRY_SECURED || e->kind == NOVA_ENTRY_INSECURE;
   if (e->size != 0) {
-    fail(j, nova_buf_printf(&j->text, "  %zu bytes  ", e->size));
-    fail(j, nova__entry_text(e, place, places, COLUMNS, &j->text));
+    raw(j, "  ");
+    if (!handshake)
+      fail(j, nova_buf_printf(&j->text, "%zu bytes  ", e->size));
+    fail(j, nova__entry_text(k, i, j->lang, COLUMNS, &j->text));
   }
   raw(j, "\n");
 }
@@ -314,8 +318,8 @@ static void event(struct junit *j, const struct nova_entry *e,
 static void transcript(struct junit *j,
                        const struct nova_conversation_result *c) {
   const struct nova_transcript *t = &c->transcript;
-  struct nova_masking k;
-  int err = nova_mask_transcript(j->m, c, j->mem, &k);
+  struct nova__shown k;
+  int err = nova__shown_init(&k, j->m, c, j->mem);
   fail(j, err);
   start(j, "system-out");
   nova_buf_clear(&j->text);
@@ -325,11 +329,11 @@ static void transcript(struct junit *j,
                               t->n - HEAD - TAIL));
       i = t->n - TAIL;
     }
-    event(j, &t->entry[i], k.place + k.first[i], k.first[i + 1] - k.first[i]);
+    event(j, &k, i);
   }
   content(j);
   end(j);
-  nova_masking_free(&k);
+  nova__shown_free(&k);
 }
 
 /* The level of what a conversation's failure is charged to. */

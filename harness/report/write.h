@@ -3,6 +3,8 @@
 #define NOVA_REPORT_WRITE_H
 
 #include "report/json_out.h"
+#include "report/packets.h"
+#include "report/text.h"
 #include "verdict/results.h"
 
 /* The members that every file begins with: format, version, tool, subject,
@@ -26,12 +28,30 @@ char *nova__duration(nova_ts t, char out[32]);
 /* "2026-11-22T14:00:00Z". */
 char *nova__rfc3339(uint64_t unix_ns, char out[32]);
 
-/* Appends the payload of an entry for a person: masked, as text that is safe to
- * show or as hexadecimal digits, of at most |columns| columns.
- * |place|, |places|: of this entry. */
-int nova__entry_text(const struct nova_entry *e,
-                     const struct nova_masked *place, size_t places,
+/* What a transcript is shown with. */
+struct nova__shown {
+  const struct nova_conversation_result *c;
+  struct nova_masking masking;
+  struct nova__packets packets;
+};
+
+/* |k|: need not be initialised; free it, after an error too.
+ * Returns 0 or NOVA_ERR_NO_MEMORY. */
+int nova__shown_init(struct nova__shown *k, const struct nova_mask *m,
+                     const struct nova_conversation_result *c,
+                     const struct nova_mem *mem);
+void nova__shown_free(struct nova__shown *k);
+
+/* Appends the payload of entry |i| for a person: masked, as the lines of its
+ * packets, what a handshake told in words, text that is safe to show, or
+ * hexadecimal digits, of at most |columns| columns. */
+int nova__entry_text(const struct nova__shown *k, size_t i, enum nova_lang lang,
                      size_t columns, struct nova_buf *out);
+
+/* Appends what the JSON object of a SECURED or INSECURE entry (base/tls.h)
+ * tells, in words. Nothing where it is no such object. */
+int nova__handshake_put(struct nova_view json, enum nova_lang lang,
+                        struct nova_buf *out);
 
 /* Whose event it is: "device", "server", "platform", "harness". */
 const char *nova__actor_name(const struct nova_entry *e,

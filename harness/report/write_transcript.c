@@ -202,7 +202,8 @@ static void write_payload(struct nova_json_out *o, const struct nova_entry *e,
     write_places(o, &some);
 }
 
-int nova__entry_text(const struct nova_entry *e,
+/* An entry's bytes as they are, masked. */
+static int put_bytes(const struct nova_entry *e,
                      const struct nova_masked *place, size_t places,
                      size_t columns, struct nova_buf *out) {
   struct pieces p = {e, place, places, 0, 0, e->bytes.n};
@@ -229,9 +230,69 @@ int nova__entry_text(const struct nova_entry *e,
   return err;
 }
 
-static void write_entry(struct nova_json_out *o, const struct nova_entry *e,
-                        const struct nova_masked *place, size_t places,
-                        enum nova_role subject, bool whole) {
+/* The lines of its packets, one behind the other. */
+static int put_packets(const struct nova__packets *k, size_t i, size_t columns,
+                       struct nova_buf *out) {
+  struct nova_buf all;
+  nova_buf_init(&all, out->mem, SIZE_MAX / 2);
+  int err = 0;
+  for (size_t n = k->first[i]; n < k->first[i + 1] && err == 0; n++) {
+    struct nova_view line = nova__packets_line(k, n);
+    if (n != k->first[i])
+      err = nova_buf_puts(&all, " | ");
+    if (err == 0)
+      err = nova_buf_append(&all, line.p, line.n);
+  }
+  if (err == 0)
+    err = nova_safe_put(out, nova_buf_view(&all), columns);
+  nova_buf_free(&all);
+  return err;
+}
+
+int nova__shown_init(struct nova__shown *k, const struct nova_mask *m,
+                     const struct nova_conversation_result *c,
+                     const struct nova_mem *mem) {
+  *k = (struct nova__shown){.c = c};
+  int err = nova_mask_transcript(m, c, mem, &k->masking);
+  return err == 0 ? nova__packets_of(m, c, &k->masking, mem, &k->packets) : err;
+}
+
+void nova__shown_free(struct nova__shown *k) {
+  nova__packets_free(&k->packets);
+  nova_masking_free(&k->masking);
+}
+
+int nova__entry_text(const struct nova__shown *k, size_t i, enum nova_lang lang,
+                     size_t columns, struct nova_buf *out) {
+  const struct nova_entry *e = &k->c->transcript.entry[i];
+  if (k->packets.first[i + 1] != k->packets.first[i])
+    return put_packets(&k->packets, i, columns, out);
+  size_t before = out->len, places = k->masking.first[i + 1];
+  places -= k->masking.first[i];
+  int err = 0;
+  if (places == 0 &&
+      (e->kind == NOVA_ENTRY_SECURED || e->kind == NOVA_ENTRY_INSECURE))
+    err = nova__handshake_put(e->bytes, lang, out);
+  if (err != 0 || out->len != before)
+    return err;
+  return put_bytes(e, k->masking.place + k->masking.first[i], places, columns,
+                   out);
+}
+
+static void write_packets(struct nova_json_out *o,
+                          const struct nova__packets *k, size_t i) {
+  if (k->first[i] == k->first[i + 1])
+    return;
+  nova_jo_key(o, "packets");
+  nova_jo_open(o, '[', true);
+  for (size_t n = k->first[i]; n < k->first[i + 1]; n++)
+    nova_jo_view(o, nova__packets_line(k, n));
+  nova_jo_close(o, ']');
+}
+
+static void write_entry(struct nova_json_out *o, const struct nova__shown *k,
+                        size_t i, enum nova_role subject, bool whole) {
+  const struct nova_entry *e = &k->c->transcript.entry[i];
   const char *how, *event = nova__event_name(e, &how);
   nova_jo_open(o, '{', true);
   nova_jo_key(o, "t");
@@ -262,7 +323,9 @@ static void write_entry(struct nova_json_out *o, const struct nova_entry *e,
   }
   if (e->size != 0 || e->kind == NOVA_ENTRY_SENT ||
       e->kind == NOVA_ENTRY_RECEIVED)
-    write_payload(o, e, place, places, whole);
+    write_payload(o, e, k->masking.place + k->masking.first[i],
+                  k->masking.first[i + 1] - k->masking.first[i], whole);
+  write_packets(o, &k->packets, i);
   nova_jo_close(o, '}');
 }
 
@@ -270,14 +333,13 @@ void nova__write_transcript(struct nova_json_out *o,
                             const struct nova_conversation_result *c,
                             enum nova_role subject, const struct nova_mem *mem,
                             bool whole) {
-  struct nova_masking k;
-  int err = nova_mask_transcript(o->mask, c, mem, &k);
+  struct nova__shown k;
+  int err = nova__shown_init(&k, o->mask, c, mem);
   nova_jo_open(o, '[', false);
   for (size_t i = 0; i < c->transcript.n && err == 0; i++)
-    write_entry(o, &c->transcript.entry[i], k.place + k.first[i],
-                k.first[i + 1] - k.first[i], subject, whole);
+    write_entry(o, &k, i, subject, whole);
   nova_jo_close(o, ']');
-  nova_masking_free(&k);
+  nova__shown_free(&k);
   if (err != 0 && o->err == 0)
     o->err = err;
 }

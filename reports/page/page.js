@@ -55,6 +55,13 @@
     return n;
   }
 
+  /* What a section of the guide is called, where that is known; "guide 2.4: data". */
+  const called = (number) => {
+    const name = "SECTION_" + String(number).replace(/\./g, "_");
+    return phrases[lang][name] !== undefined ? say(name) : "";
+  };
+  const guide = (q) => say("GUIDE", q.section) + (called(q.section) ? " " + called(q.section) : "");
+
   /* --- nodes ------------------------------------------------------------------- */
 
   /* An element; a string among the children becomes a text node. */
@@ -112,6 +119,22 @@
     return hex.split("***").map((part) => new TextDecoder().decode(
       new Uint8Array((part.match(/../g) || []).map((b) => parseInt(b, 16))))).join("***");
   }
+  /* What a TLS handshake came to: as in base/tls.h. */
+  function handshake(e) {
+    let t = null;
+    try { t = JSON.parse(e.text); } catch (_) { /* shown as it is */ }
+    if (!t || typeof t !== "object") return "";
+    const version = (v) => (v === "ssl3" ? "SSL 3" : "TLS " + v);
+    const phrase = (name, value) => (phrases[lang][name + String(value).toUpperCase()] !== undefined
+      ? say(name + String(value).toUpperCase()) : "");
+    return [
+      t.version ? version(t.version) : "", t.cipher,
+      phrase("TLS_CERTIFICATE_", t.certificate), phrase("TLS_BY_", t.by), t.why,
+      t.alert !== undefined ? say("TLS_ALERT", t.alert) : "", t.sent !== undefined ? say("TLS_SENT", t.sent) : "",
+      t.offers ? say("TLS_OFFERS", version(t.offers)) : "",
+    ].filter(Boolean).join(", ");
+  }
+  const ofTls = (e) => e.event === "secured" || e.event === "insecure";
   /* As in base/transport.h: -5 a signal, -4 it never ran. */
   function exited(code) {
     if (code === -5) return say("EXITED_SIGNAL");
@@ -126,18 +149,31 @@
     if (e.event === "lag") word += " " + seconds(e.error_s);
     if (e.code !== undefined && (e.event === "refused" || e.event === "hook")) word += " " + e.code;
     if (e.event === "exited") return word;
-    if (e.bytes !== undefined) word += ", " + say("BYTES", e.bytes);
+    if (e.bytes !== undefined && !ofTls(e)) word += ", " + say("BYTES", e.bytes);
     if (e.connection !== undefined && e.connection !== 1) word += ", " + say("CONNECTION", e.connection);
     return word;
   }
+  const packetKind = (line) => (line.startsWith("malformed ") ? { class: "fail" }
+    : line.startsWith("(") ? { class: "soft" } : {});
   function payload(e) {
     const nodes = [];
     if (e.event === "exited")
       nodes.push(el("div", { class: "what soft" },
         e.bytes ? say("OUTPUT") + ", " + say("BYTES", e.bytes) : say("NO_OUTPUT")));
-    if (e.text !== undefined && e.text !== "") nodes.push(el("pre", {}, e.text));
-    if (e.hex !== undefined && e.event === "exited") nodes.push(el("pre", {}, printed(e.hex)));
-    else if (e.hex !== undefined) nodes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
+    if (ofTls(e) && handshake(e)) {
+      nodes.push(el("div", { class: "packets" }, handshake(e)));
+      return nodes;
+    }
+    const bytes = [];
+    if (e.text !== undefined && e.text !== "") bytes.push(el("pre", {}, e.text));
+    if (e.hex !== undefined && e.event === "exited") bytes.push(el("pre", {}, printed(e.hex)));
+    else if (e.hex !== undefined) bytes.push(el("pre", { class: "hex" }, hexDump(e.hex)));
+    /* What they say is read first; they stay the evidence. */
+    if (e.packets && e.packets.length)
+      nodes.push(el("ul", { class: "packets" }, e.packets.map((line) => el("li", packetKind(line), line))),
+        lazily(el("details", { class: "bytes" }, el("summary", {}, say("PACKETS_BYTES"))),
+          () => el("div", {}, bytes)));
+    else nodes.push(...bytes);
     if (e.kept !== undefined)
       nodes.push(el("div", { class: "what soft" }, say("CUT", e.bytes), e.sha256 ? " SHA-256 " + e.sha256 : ""));
     return nodes;
@@ -233,7 +269,7 @@
     return [
       el("h3", {}, el("span", { class: "id" }, q.id), " ",
         el("span", { class: "tags" }, [say(q.level.toUpperCase()),
-          q.basis === "implied" ? say("IMPLIED") : null, say("GUIDE", q.section)].filter(Boolean).join(", "))),
+          q.basis === "implied" ? say("IMPLIED") : null, guide(q)].filter(Boolean).join(", "))),
       el("p", {}, inLanguage(q.text)),
     ];
   }
@@ -254,7 +290,9 @@
   function evidence(c, k) {
     const e = k.event !== undefined ? c.transcript[k.event] : undefined;
     if (!e) return "";
-    const line = e.text !== undefined ? visible(e.text.replace(/\n/g, "\\n")) : e.hex || "";
+    const line = e.packets && e.packets.length ? visible(e.packets.join(" | "))
+      : ofTls(e) && handshake(e) ? visible(handshake(e))
+      : e.text !== undefined ? visible(e.text.replace(/\n/g, "\\n")) : e.hex || "";
     const cut = Array.from(line);
     return el("span", {}, what(e), line ? el("code", { class: "bytes" },
       cut.length > SHOWN ? cut.slice(0, SHOWN).join("") + "…" : line) : null);
@@ -337,7 +375,7 @@
       count ? [...groups].map(([n, qs]) => el("article", { class: "is-not_tested" },
         el("h3", {}, n),
         el("ul", {}, qs.map((q) => el("li", {}, el("span", { class: "id" }, q.id),
-          " (" + say(q.level.toUpperCase()) + ", " + say("GUIDE", q.section) + ") " + inLanguage(q.text))))))
+          " (" + say(q.level.toUpperCase()) + ", " + guide(q) + ") " + inLanguage(q.text))))))
         : el("p", {}, say("NONE")));
   }
   function inconclusive() {
@@ -349,7 +387,7 @@
       count ? [...groups].map(([reason, qs]) => el("article", { class: "is-inconclusive" },
         el("h3", {}, reason),
         el("ul", {}, qs.map((q) => el("li", {}, el("span", { class: "id" }, q.id),
-          " (" + say(q.level.toUpperCase()) + ", " + say("GUIDE", q.section) + ") " + inLanguage(q.text),
+          " (" + say(q.level.toUpperCase()) + ", " + guide(q) + ") " + inLanguage(q.text),
           q.conversations.length ? el("div", { class: "soft" }, say("FOUND_BY") + " ",
             el("span", { class: "id" }, q.conversations.join(", "))) : null)))))
         : el("p", {}, say("NONE")));
@@ -368,17 +406,32 @@
       const row = el("tr", {},
         el("td", {}, el("span", { class: "id" }, q.id)),
         el("td", {}, say(q.level.toUpperCase())),
-        el("td", {}, q.section),
+        el("td", called(q.section) ? { title: called(q.section) } : {}, q.section),
         el("td", {}, inLanguage(q.text), q.verdict !== "pass" && q.reason ? el("div", { class: "soft" }, q.reason) : null),
         el("td", { class: q.verdict }, verdict(q.verdict), q.expected_failure ? " (" + say("KNOWN") + ")" : ""));
       return [q, row, row.textContent.toLowerCase()];
     });
+    /* Parts of the protocol, by the beginning of the ids. */
+    const part = (q) => q.id.split("-")[0];
+    const heads = new Map();
+    const body = [];
+    for (const [q, row] of rows) {
+      if (!heads.has(part(q)) && phrases[lang]["PART_" + part(q)] !== undefined) {
+        const head = el("tr", { class: "part" }, el("th", { colspan: "5", scope: "colgroup" }, say("PART_" + part(q))));
+        heads.set(part(q), head);
+        body.push(head);
+      }
+      body.push(row);
+    }
     function filter() {
       let n = 0;
+      for (const head of heads.values()) head.hidden = true;
       for (const [q, row, text] of rows) {
         row.hidden = (level.value && q.level !== level.value) || (chosen.value && q.verdict !== chosen.value) ||
           !text.includes(word.value.toLowerCase());
-        if (!row.hidden) n++;
+        if (row.hidden) continue;
+        n++;
+        if (heads.has(part(q))) heads.get(part(q)).hidden = false;
       }
       shown.textContent = say("SHOWN", n, rows.length);
     }
@@ -386,7 +439,7 @@
     filter();
     return section("requirements", say("REQUIREMENTS"),
       el("div", { class: "filters" }, levelLabel, verdictLabel, el("label", {}, say("FILTER"), word), shown),
-      table("", [say("ID"), say("LEVEL"), say("SECTION"), say("REQUIREMENT"), say("VERDICT")], rows.map((r) => r[1])));
+      table("", [say("ID"), say("LEVEL"), say("SECTION"), say("REQUIREMENT"), say("VERDICT")], body));
   }
   function checks(c) {
     if (!c.checks || !c.checks.length) return null;
@@ -397,15 +450,25 @@
           el("td", {}, k.observed || k.reason || "",
             k.measured_s !== undefined ? el("div", { class: "soft" }, say("MEASURED") + ": " + measured(k)) : null)))));
   }
+  /* Conversations that are written for MQTT are played over TLS where there is no
+   * other address. */
+  function over(c) {
+    const secured = c.transcript.some(ofTls);
+    const name = c.transport === "mqtt" && secured ? "mqtts" : c.transport || "";
+    const key = "OVER_" + name.toUpperCase();
+    return phrases[lang][key] !== undefined ? say(key) : name;
+  }
   function conversation(c) {
     const details = el("details", { class: "conversation", id: "conversation-" + c.id },
       el("summary", {}, el("span", { class: c.verdict }, verdict(c.verdict)),
-        el("span", {}, el("span", { class: "id" }, c.id), " ", el("span", { class: "soft" }, inLanguage(c.title))),
+        el("span", {}, el("span", { class: "id" }, c.id), " ", el("span", { class: "soft" }, inLanguage(c.title)),
+          c.transport ? el("span", { class: "over" }, over(c)) : null),
         el("span", { class: "soft" }, c.duration_s.toFixed(3) + " s")));
     return lazily(details, () => el("div", { class: "inside" }, list([
       [say("WHY"), inLanguage(c.why)],
       [say("REASON"), c.reason],
       [say("REQUIREMENT"), c.verifies.filter((id) => asked.has(id)).join(", ")],
+      [say("TRANSPORT"), over(c)],
       [say("DEVICE"), [c.device, c.other].filter(Boolean).join(", ")],
       [say("SEED"), c.seed !== undefined ? String(c.seed) : ""],
       [say("TRIES"), c.tries > 1 ? String(c.tries) : ""],

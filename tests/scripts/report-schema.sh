@@ -67,6 +67,12 @@ change("bytes without text", lambda r: event(r, "sent").pop("text"))
 change("text and hex", lambda r: event(r, "sent").update(hex="00"))
 change("a close without how", lambda r: event(r, "closed").pop("how"))
 change("half a byte", lambda r: [e.update(hex="0") for c in r["conversations"] for e in c["transcript"] if "hex" in e])
+packets = [e for c in good["conversations"] for e in c["transcript"] if "packets" in e]
+if len(packets) < 8:
+    wrong.append(f"{len(packets)} events with packets")
+change("packets without bytes", lambda r: event(r, "connecting").update(packets=["PINGREQ"]))
+change("no packets in packets", lambda r: event(r, "sent").update(packets=[]))
+change("a packet that is no line", lambda r: event(r, "sent").update(packets=[{"type": "PINGREQ"}]))
 change("a misspelt member", lambda r: r.update(intterupted=False))
 print("\n".join(wrong) or "results.json, transcripts and junit.xml are as their schemas say")
 sys.exit(bool(wrong))

@@ -183,15 +183,15 @@ Test(merge, joins_runs_that_can_be_written_and_read) {
   const struct nova_results *in[] = {&p.a.results, &p.b.results};
   struct nova_results r;
   cr_assert_eq(nova_results_merge(in, 2, &p.arena, &r), 0);
-  cr_assert_eq(r.conversations, 12);
+  cr_assert_eq(r.conversations, 14);
   cr_assert_str_eq(r.conversation[0].id, "tcp-auth-accepted");
-  cr_assert_str_eq(r.conversation[6].id, "tcp-auth-accepted@2");
-  cr_assert_str_eq(r.conversation[11].id, "tcp-command-hook");
-  cr_assert_eq(r.conversation[6].started, 3600 * NOVA_SEC);
+  cr_assert_str_eq(r.conversation[7].id, "tcp-auth-accepted@2");
+  cr_assert_str_eq(r.conversation[12].id, "tcp-command-hook");
+  cr_assert_eq(r.conversation[7].started, 3600 * NOVA_SEC);
   cr_assert_eq(r.requirement[5].verdict, NOVA_VERDICT_PASS);
   cr_assert_null(r.requirement[5].needs);
   cr_assert_eq(r.requirement[5].conversations, 2);
-  cr_assert_eq(r.requirement[5].conversation[1], 11);
+  cr_assert_eq(r.requirement[5].conversation[1], 12);
   cr_assert_eq(r.requirement[3].checks, 2);
   cr_assert_eq(r.tally[NOVA_LEVEL_MUST].by[NOVA_VERDICT_PASS], 3);
   cr_assert(r.interrupted);
@@ -207,8 +207,8 @@ Test(merge, joins_runs_that_can_be_written_and_read) {
   int err = nova_results_read_json(nova_buf_view(&b).p, b.len, &p.arena, &again,
                                    &error);
   cr_assert_eq(err, 0, "%s", error.text);
-  cr_assert_eq(again.conversations, 12);
-  cr_assert_eq(again.requirement[5].conversation[1], 11);
+  cr_assert_eq(again.conversations, 14);
+  cr_assert_eq(again.requirement[5].conversation[1], 12);
   nova_buf_free(&b);
   pair_free(&p);
 }

@@ -20,14 +20,14 @@ static const char *written(struct sample *s, struct nova_buf *b, int whole) {
 
 Test(results_json, holds_no_secret_in_any_dress) {
   static const char *const secrets[] = {
-      "secret/31",     "secret/3",          "secret\\\\/3",
-      "k7Qz",          "second-device-key", "rotated-key",
-      "platform%pass", "6b37517a", /* hexadecimal k7Qz */
-      "7365636f6e64",  "73 65 63",          "a2Q3",
+      "secret/31",         "secret/3",    "secret\\\\/3",  "k7Qz",
+      "second-device-key", "rotated-key", "platform%pass", "somebody",
+      "736f6d65",          "6b37517a", /* hexadecimal k7Qz */
+      "7365636f6e64",      "73 65 63",    "a2Q3",
   };
   struct sample s;
   sample_init(&s, false);
-  for (int file = -1; file < 6; file++) {
+  for (int file = -1; file < 7; file++) {
     struct nova_buf b;
     const char *text = written(&s, &b, file);
     char name[32];

@@ -61,6 +61,19 @@ static const struct nova_requirement catalog[] = {
      .text = {"Keeps no retained data message.", "数据消息不保留。"},
      .binds = NOVA_ROLE_SERVER,
      .level = NOVA_LEVEL_MAY},
+    {.id = "MQ-DATA-06",
+     .section = "2.4",
+     .basis = "stated",
+     .text = {"Acknowledges every PUBLISH of QoS 1 by its packet id.",
+              "对每个 QoS 1 的 PUBLISH 以其报文标识符确认。"},
+     .binds = NOVA_ROLE_SERVER,
+     .level = NOVA_LEVEL_SHOULD},
+    {.id = "TLS-01",
+     .section = "2.1",
+     .basis = "stated",
+     .text = {"Serves MQTT over TLS.", "提供基于 TLS 的 MQTT。"},
+     .binds = NOVA_ROLE_SERVER,
+     .level = NOVA_LEVEL_MAY},
     {.id = "MQ-PUB-03",
      .section = "2.4",
      .basis = "stated",
@@ -340,6 +353,63 @@ static void dressed(struct writer *w) {
   w->c->check[0] = pass("MQ-PUB-03", 3, 4 * NOVA_MS, 8);
 }
 
+static void mqtt(struct writer *w, nova_ts t, bool received,
+                 struct nova_view packet) {
+  event(w, t, received ? NOVA_ENTRY_RECEIVED : NOVA_ENTRY_SENT,
+        received ? NOVA_ACTOR_SERVER : NOVA_ACTOR_DEVICE, packet);
+}
+
+/* Over TLS: a CONNECT in two segments with a will and a password that nobody
+ * knows, packets that share a segment, one that is malformed, one that is never
+ * finished. */
+static void packets(struct writer *w) {
+  w->c->id = "mqtts-publish-order";
+  w->c->title = (struct nova_text){"A PUBLISH over TLS is acknowledged",
+                                   "通过 TLS 的发布得到确认"};
+  w->c->transport = "mqtts";
+  w->c->verdict = NOVA_VERDICT_FAIL;
+  w->c->reason = "PUBACK of the wrong packet id";
+  w->c->verifies = ids(w->arena, "MQ-DATA-06", NULL);
+  w->c->started = 5 * NOVA_SEC;
+  w->c->duration = 2 * NOVA_SEC;
+  w->c->other = "DEV-000002";
+  connected(w);
+  event(w, NOVA_MS, NOVA_ENTRY_SECURED, NOVA_ACTOR_SERVER,
+        nova_view_of("{\"result\":\"secured\",\"version\":\"1.3\",\"cipher\":"
+                     "\"TLS_AES_256_GCM_SHA384\",\"certificate\":"
+                     "\"unverified\",\"why\":\"the certificate has "
+                     "expired\"}"));
+  mqtt(w, 2 * NOVA_MS, false,
+       BYTES("\x10\x59\0\4MQTT\4\xee\0\x3c\0\5dev 1"
+             "\0\x1e"
+             "novacloud/devices/DEV-2/status\0\7offline"));
+  mqtt(w, 3 * NOVA_MS, false, BYTES("\0\5DEV-2\0\x16" SAMPLE_UNKNOWN));
+  mqtt(w, 4 * NOVA_MS, true, BYTES("\x20\2\0\0"));
+  mqtt(w, 5 * NOVA_MS, false,
+       BYTES("\x32\x49\0\x1c"
+             "novacloud/devices/DEV-2/data\0\7{\"device_key\":\"" SAMPLE_OTHER
+             "\"}\n\x1b\xc0\0\x36\3\0\1a"));
+  mqtt(w, 6 * NOVA_MS, true, BYTES("\x40\2\0\x09\xd0\0\x30\x20\0\1a"));
+  event(w, 7 * NOVA_MS, NOVA_ENTRY_EOF, NOVA_ACTOR_SERVER,
+        (struct nova_view){NULL, 0});
+  event(w, 8 * NOVA_MS, NOVA_ENTRY_INSECURE, NOVA_ACTOR_SERVER,
+        nova_view_of("{\"result\":\"failed\",\"by\":\"peer\",\"alert\":48,"
+                     "\"why\":\"unknown CA\"}"))
+      ->connection = 2;
+  checks(w, 2);
+  w->c->check[0] = pass("MQ-DATA-06", 3, 6 * NOVA_MS, 7);
+  w->c->check[0].verdict = NOVA_VERDICT_FAIL;
+  w->c->check[0].expected = "PUBACK id 7";
+  w->c->check[0].observed = "PUBACK id 9";
+  w->c->check[0].reason = "PUBACK of the wrong packet id";
+  w->c->check[1] = pass("TLS-01", 4, 8 * NOVA_MS, 9);
+  w->c->check[1].verdict = NOVA_VERDICT_FAIL;
+  w->c->check[1].expected = "the handshake is completed";
+  w->c->check[1].observed = "the handshake failed";
+  w->c->check[1].reason = "unknown CA";
+  w->c->failure = &w->c->check[0];
+}
+
 static void unmet(struct writer *w) {
   w->c->id = "tcp-command";
   w->c->title = (struct nova_text){"A command arrives", "命令到达"};
@@ -410,9 +480,9 @@ void sample_init(struct sample *s, bool clean) {
   r->faults = 90;
   r->faults_caught = 89;
   r->faults_blamed = 1;
-  r->conversations = 6;
-  r->conversation = NOVA_NEW_ARRAY(a, struct nova_conversation_result, 6);
-  for (size_t i = 0; i < 6; i++) {
+  r->conversations = 7;
+  r->conversation = NOVA_NEW_ARRAY(a, struct nova_conversation_result, 7);
+  for (size_t i = 0; i < 7; i++) {
     struct nova_conversation_result *c = &r->conversation[i];
     c->device = "DEV-000001";
     c->tries = 1;
@@ -426,7 +496,8 @@ void sample_init(struct sample *s, bool clean) {
     case 2: idle(&w); break;
     case 3: binary(&w, clean); break;
     case 4: dressed(&w); break;
-    default: unmet(&w);
+    case 5: unmet(&w); break;
+    default: packets(&w);
     }
   }
   static const struct {
@@ -447,6 +518,8 @@ void sample_init(struct sample *s, bool clean) {
       {NOVA_VERDICT_NOT_TESTED, "no MQTT address with TLS was given", "tls",
        SIZE_MAX},
       {NOVA_VERDICT_NOT_APPLICABLE, "not declared", NULL, SIZE_MAX},
+      {NOVA_VERDICT_FAIL, "PUBACK of the wrong packet id", NULL, 6},
+      {NOVA_VERDICT_FAIL, "unknown CA", NULL, 6},
       {NOVA_VERDICT_PASS, NULL, NULL, 4},
   };
   r->requirements = sizeof catalog / sizeof *catalog;

@@ -14,6 +14,8 @@
 #define SAMPLE_SHORT    "abc"
 #define SAMPLE_PASSWORD "platform%pass word"
 #define SAMPLE_WRONG    "k7Qz-\"9\\secret/3"
+/* Of a client that is none of the profile's. */
+#define SAMPLE_UNKNOWN "somebody-elses-pass-03"
 
 struct sample {
   struct nova_arena arena;

@@ -100,7 +100,7 @@ Test(terminal, a_known_failure_and_an_interrupted_run_say_so) {
   everything(&t, &s, &b);
   const char *text = nova_buf_cstr(&b);
   cr_assert_null(strstr(text, "\nFailures"));
-  cr_assert_not_null(strstr(text, "\nKnown failures (2)"));
+  cr_assert_not_null(strstr(text, "\nKnown failures (4)"));
   cr_assert_not_null(strstr(text, "known       ticket 17"));
   cr_assert_not_null(strstr(text, "could not be judged: 2\nthe run was "
                                   "interrupted"));
