@@ -297,6 +297,28 @@ static void judge_protocol(struct nova_player *p, int code, size_t entry) {
   }
 }
 
+/* RFC 8259 only says that names SHOULD be unique: of an object with one twice
+ * nobody is blamed, but what it says is not known either. */
+static bool has_duplicate_key(struct nova_player *p,
+                              struct nova_json_value packet) {
+  struct nova_json_value text =
+      nova_json_get(packet, nova_view_of("payload_text"));
+  if (text.type != NOVA_JSON_STRING)
+    return false;
+  size_t n = nova_json_string(text, NULL, 0);
+  char *payload = nova_mem_alloc(p->o.mem, n + 1);
+  if (payload == NULL) {
+    p->no_memory = true;
+    return false;
+  }
+  struct nova_json_value v;
+  nova_json_string(text, payload, n);
+  bool twice = nova_json_check(p->json, payload, n, &v, NULL) ==
+               NOVA_ERR_JSON_DUPLICATE_KEY;
+  nova_mem_free(p->o.mem, payload);
+  return twice;
+}
+
 static void judge_message(struct nova_player *p, struct nova__item *item) {
   struct nova_json_value v;
   if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
@@ -309,6 +331,8 @@ static void judge_message(struct nova_player *p, struct nova__item *item) {
     if (!nova__counts(p, r, NOVA_RULE_MESSAGE) || !r->mqtt || !about ||
         (r->packet == NOVA_MQTT_NONE && item->says == NOVA_PAYLOAD_UNKNOWN) ||
         (r->when != NULL && !nova_pattern_match(r->when, v, &scope, NULL)))
+      continue;
+    if (r->packet == NOVA_MQTT_NONE && has_duplicate_key(p, v))
       continue;
     nova__judged(p, r);
     if (r->packet != NOVA_MQTT_NONE) {

@@ -13,7 +13,8 @@ static void add(const char *path, const char *text) {
   nova_diag_free(&diag);
 }
 
-/* ONE: CONNECT's protocol; TWO: packets; THREE: its user name. */
+/* ONE: CONNECT's protocol; TWO: packets; THREE: its user name; FIELDS: the
+ * members of a status. */
 static void begin(void) {
   static const struct nova_login login = {"DEV-000001", "k1"};
   add("mqtt.yaml",
@@ -22,7 +23,9 @@ static void begin(void) {
       "CONNECT, message: {protocol: MQTT, level: 4}, verifies: ONE}\n"
       "- {rule: packets, of: device, every: packet, verifies: TWO}\n"
       "- {rule: name, of: device, every: message, transport: mqtt, type: "
-      "CONNECT, message: {username: $device.id}, verifies: THREE}\n");
+      "CONNECT, message: {username: $device.id}, verifies: THREE}\n"
+      "- {rule: status, of: device, every: message, transport: mqtt, type: "
+      "status, message: {status: $string}, verifies: FIELDS}\n");
   add("x.yaml", "conversation: mqtt-x\ntitle: {en: a, zh: b}\n"
                 "transport: mqtt\nsteps:\n"
                 "- {device: connect}\n"
@@ -146,4 +149,32 @@ SERVE_TEST(mqtt, packet_of_a_server) {
   SAYS(0, CONNECT);
   SAYS(NOVA_SEC, "\xd0\0");
   wrong("table 2.1");
+}
+
+/* --- payloads
+ * ----------------------------------------------------------------- */
+
+/* Behind the topic, of 37 bytes with its length. */
+#define ON_STATUS(length) "\x30" length "\0#novacloud/devices/DEV-000001/status"
+
+SERVE_TEST(mqtt, status_that_is_right) {
+  begin();
+  SAYS(0, CONNECT ON_STATUS("\x33") "{\"status\":\"a\"}");
+  rig_end();
+  VERDICT("FIELDS", "pass");
+}
+
+SERVE_TEST(mqtt, status_that_is_no_json) {
+  begin();
+  SAYS(0, CONNECT ON_STATUS("\x2b") "online");
+  rig_end();
+  VERDICT("FIELDS", "fail");
+}
+
+/* Nobody is blamed, and it is no pass. */
+SERVE_TEST(mqtt, status_with_a_name_twice) {
+  begin();
+  SAYS(0, CONNECT ON_STATUS("\x3e") "{\"status\":\"a\",\"status\":1}");
+  rig_end();
+  VERDICT("FIELDS", "-");
 }
