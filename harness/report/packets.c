@@ -122,9 +122,8 @@ static void packet(struct follow *f, const struct nova_mqtt_out *out,
   while (f->passed < f->veils && f->veil[f->passed].end <= out->offset)
     f->passed++;
   struct nova__packet p = {out->packet, out->offset, f->gap,
-                           f->veil + f->passed, f->veils - f->passed};
-  if (f->veil == NULL)
-    p.veil = NULL;
+                           f->veil != NULL ? f->veil + f->passed : NULL,
+                           f->veils - f->passed};
   /* A packet that nobody will see is not written out. */
   if (f->lines < NOVA__PACKET_LINES)
     f->err = nova__packet_put(&p, &f->line);

@@ -55,7 +55,7 @@
     return n;
   }
 
-  /* What a section of the guide is called, where that is known; "guide 2.4: data". */
+  /* What a section of the guide is called, where that is known: "guide 2.4 data reporting". */
   const called = (number) => {
     const name = "SECTION_" + String(number).replace(/\./g, "_");
     return phrases[lang][name] !== undefined ? say(name) : "";
@@ -414,14 +414,16 @@
     /* Parts of the protocol, by the beginning of the ids. */
     const part = (q) => q.id.split("-")[0];
     const heads = new Map();
+    const parts = new Map();
+    for (const [q, row] of rows) parts.set(part(q), [...(parts.get(part(q)) || []), row]);
     const body = [];
-    for (const [q, row] of rows) {
-      if (!heads.has(part(q)) && phrases[lang]["PART_" + part(q)] !== undefined) {
-        const head = el("tr", { class: "part" }, el("th", { colspan: "5", scope: "colgroup" }, say("PART_" + part(q))));
-        heads.set(part(q), head);
-        body.push(head);
+    for (const [name, its] of parts) {
+      if (phrases[lang]["PART_" + name] !== undefined) {
+        heads.set(name, el("tr", { class: "part" },
+          el("th", { colspan: "5", scope: "colgroup" }, say("PART_" + name))));
+        body.push(heads.get(name));
       }
-      body.push(row);
+      body.push(...its);
     }
     function filter() {
       let n = 0;
