@@ -25,7 +25,8 @@ static bool about_messages(struct nova_loader *l, const struct nova_node *n,
   if (r->mqtt && r->every == NOVA_RULE_MESSAGE) {
     r->packet = nova__packet_type(nova_view_of(r->type));
     r->says = nova_payload_find(nova_view_of(r->type));
-    if (r->packet == NOVA_MQTT_NONE && r->says == NOVA_PAYLOAD_UNKNOWN) {
+    if (r->packet == NOVA_MQTT_NONE &&
+        (r->says == NOVA_PAYLOAD_UNKNOWN || r->says == NOVA_PAYLOAD_WILL)) {
       nova__complain(l, nova_node_get(n, "type"),
                      "expected an MQTT packet (CONNECT, ...), or data, "
                      "command, answer, status");
@@ -131,6 +132,13 @@ static struct nova_rule *rule(struct nova_loader *l,
   if (nova_catalog_requirement(l->catalog, r->verifies)->binds != r->of) {
     nova__complain(l, v, "%s does not bind the %s", r->verifies,
                    nova_role_names[of]);
+    return NULL;
+  }
+  const struct nova_node *of_mqtt = nova_node_get(n, "transport");
+  const struct nova_node *when = nova_node_get(n, "when");
+  if (r->every != NOVA_RULE_MESSAGE && (of_mqtt != NULL || when != NULL)) {
+    nova__complain(l, of_mqtt != NULL ? of_mqtt : when,
+                   "transport: and when: go with every: message");
     return NULL;
   }
   const struct nova_node *needs = nova_node_get(n, "needs");

@@ -226,7 +226,8 @@ static void check_message(struct checker *c, const struct nova_step *s) {
                "which packet is it? expected packet: CONNECT, CONNACK, "
                "PUBLISH, ...");
     else if (nova__member(m, "says") != NULL &&
-             (w.packet != NOVA_MQTT_PUBLISH || w.says == NOVA_PAYLOAD_UNKNOWN))
+             (w.packet != NOVA_MQTT_PUBLISH || w.says == NOVA_PAYLOAD_UNKNOWN ||
+              w.says == NOVA_PAYLOAD_WILL))
       complain(c, s,
                "says: goes with packet: PUBLISH, and is one of data, "
                "command, answer, status");
@@ -480,7 +481,8 @@ static struct nova_script *script(struct nova_loader *l,
   if (held != NULL && !withholds(l, held, s))
     return NULL;
   if (client != NULL) {
-    s->library = strcmp(client->text, "libmosquitto") == 0;
+    s->library = client->kind == NOVA_NODE_SCALAR &&
+                 strcmp(client->text, "libmosquitto") == 0;
     if (!s->library || s->over == NOVA_OVER_TCP) {
       nova__complain(l, client, "expected libmosquitto, over MQTT");
       return NULL;
@@ -499,7 +501,8 @@ static struct nova_script *script(struct nova_loader *l,
     s->no_pongs = !answered;
   }
   if (other != NULL) {
-    if (strcmp(other->text, "preferred") != 0) {
+    if (other->kind != NOVA_NODE_SCALAR ||
+        strcmp(other->text, "preferred") != 0) {
       nova__complain(l, other, "expected preferred");
       return NULL;
     }

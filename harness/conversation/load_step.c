@@ -2,6 +2,7 @@
 #include "conversation/load.h"
 
 #include "base/utf8.h"
+#include "conversation/wanted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,7 +215,9 @@ static bool messages(struct nova_loader *l, const struct nova_node *n,
       nova__complain(l, one, "expected the message's members");
       return false;
     }
-    return (s->messages = pattern(l, one)) != NULL;
+    s->messages = pattern(l, one);
+    s->wanted = nova__wanted(s->messages);
+    return s->messages != NULL;
   }
   if (many == NULL)
     return true;
@@ -229,6 +232,7 @@ static bool messages(struct nova_loader *l, const struct nova_node *n,
       return false;
     link = &(*link)->next;
   }
+  s->wanted = nova__wanted(s->messages);
   return true;
 }
 
@@ -266,6 +270,22 @@ static bool version(struct nova_loader *l, const struct nova_node *map,
   return i >= 0;
 }
 
+/* lowest: and highest: of a map. */
+static bool versions(struct nova_loader *l, const struct nova_node *map,
+                     struct nova_tls_wish *out) {
+  if (!version(l, map, "lowest", &out->lowest) ||
+      !version(l, map, "highest", &out->highest))
+    return false;
+  enum nova_tls_version lowest =
+      out->lowest != NOVA_TLS_ANY ? out->lowest : NOVA_TLS_1_2;
+  if (out->highest == NOVA_TLS_ANY || lowest <= out->highest)
+    return true;
+  nova__complain(l, nova_node_get(map, "highest"),
+                 "lowest: is above highest: (it is \"1.2\" where it is left "
+                 "out)");
+  return false;
+}
+
 /* lowest:, highest:, certificate:, asks: of present */
 static bool presents(struct nova_loader *l, const struct nova_node *n,
                      struct nova_step *s) {
@@ -276,8 +296,7 @@ static bool presents(struct nova_loader *l, const struct nova_node *n,
                   : 0;
   s->tls.certificate =
       (enum nova_certificate)(which >= 0 ? which : NOVA_CERTIFICATE_GOOD);
-  return which >= 0 && version(l, n, "lowest", &s->tls.lowest) &&
-         version(l, n, "highest", &s->tls.highest) &&
+  return which >= 0 && versions(l, n, &s->tls) &&
          (asks == NULL || nova__flag(l, asks, &s->tls.asks));
 }
 
@@ -295,9 +314,7 @@ static bool tls(struct nova_loader *l, const struct nova_node *n,
   const struct nova_node *own = nova_node_get(n, "own");
   const struct nova_node *anyone = nova_node_get(n, "anyone");
   bool has = true;
-  if (!nova__known_keys(l, n, keys) ||
-      !version(l, n, "lowest", &s->tls.lowest) ||
-      !version(l, n, "highest", &s->tls.highest) ||
+  if (!nova__known_keys(l, n, keys) || !versions(l, n, &s->tls) ||
       (own != NULL && !nova__flag(l, own, &has)) ||
       (anyone != NULL && !nova__flag(l, anyone, &s->tls.anyone)))
     return false;
@@ -445,6 +462,12 @@ static bool complete(struct nova_loader *l, const struct nova_node *n,
        s->verb == NOVA_VERB_WAIT || s->verb == NOVA_VERB_ATTEMPTS) &&
       s->duration == NULL) {
     nova__complain(l, n, "for how long? expected for: SPAN");
+    return false;
+  }
+  if (s->verb == NOVA_VERB_SILENT && !s->everywhere &&
+      nova_node_get(n, "attempts") != NULL) {
+    nova__complain(l, nova_node_get(n, "attempts"),
+                   "attempts: goes with on: every");
     return false;
   }
   if (s->verb == NOVA_VERB_REPEAT && s->every == NULL) {

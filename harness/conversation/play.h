@@ -47,6 +47,7 @@ struct nova__item {
   size_t entry; /* in the transcript */
   bool bad;     /* no JSON object: TCP-FRAME-01 was charged */
   bool empty;
+  bool huge;                  /* of MQTT: only its type is kept */
   enum nova_msg_kind kind;    /* inferred where the type is unclear */
   unsigned flawed;            /* bit per field of the table, bit 31: the type */
   enum nova_mqtt_type packet; /* of MQTT; NONE: a line */
@@ -58,6 +59,12 @@ struct nova__item {
   size_t n;
   char text[];
 };
+
+/* The object of a packet that is an item: it was made as one. */
+static inline struct nova_json_value
+nova__packet_value(const struct nova__item *item) {
+  return (struct nova_json_value){NOVA_JSON_OBJECT, {item->text, item->n}};
+}
 
 enum nova__link {
   NOVA__LINK_NONE,
@@ -165,6 +172,14 @@ struct nova__queued {
   char bytes[];
 };
 
+/* What was found when an awaited step was looked at last: without another item
+ * nothing is to be found again. */
+struct nova__looked {
+  unsigned epoch; /* when it began; 0: it was not looked at */
+  uint64_t items;
+  nova_ts since;
+};
+
 struct nova_player {
   struct nova_player_options o;
   struct nova_arena arena;
@@ -180,7 +195,10 @@ struct nova_player {
   const struct nova_step *step; /* NULL: all steps are over */
   const struct nova_step *back[NOVA_PLAY_NESTING]; /* after the branches */
   size_t depth;
-  bool begun; /* the present step was started */
+  bool begun;                  /* the present step was started */
+  unsigned epoch;              /* counts the steps that were started */
+  uint64_t items;              /* that have come, on all connections */
+  struct nova__looked *looked; /* by the step's number */
   nova_ts begun_at;
   bool job_pending;
   nova_ts job_keep; /* next ping while a hook runs */
@@ -299,6 +317,10 @@ void nova__send(struct nova_player *p, struct nova__conn *c, const char *bytes,
 /* Asks for TLS on it; NULL: as usual. */
 void nova__secure(struct nova_player *p, struct nova__conn *c,
                   const struct nova_tls_wish *wish);
+/* Until when the handshake of a connection that is played over TLS, whatever
+ * its script says, has to be over; NONE where none is waited for. */
+nova_ts nova__handshake_due(const struct nova_player *p,
+                            const struct nova__conn *c);
 /* What repeats on a connection ends with it. */
 void nova__stop_repeats(struct nova_player *p, size_t slot);
 
@@ -380,7 +402,8 @@ void nova__found(struct nova_player *p, const struct nova_rule *rule,
 /* " (these are milliseconds)" of a timestamp that is, else "". */
 const char *nova__unit_hint(struct nova_json_value v);
 /* Puts an item into the inbox; the oldest go where it is full. */
-void nova__keep(struct nova__conn *c, struct nova__item *item);
+void nova__keep(struct nova_player *p, struct nova__conn *c,
+                struct nova__item *item);
 /* Bytes of the subject: frames them, judges every line, fills the inbox. */
 void nova__received(struct nova_player *p, struct nova__conn *c,
                     const struct nova_event *e, size_t entry);

@@ -183,16 +183,37 @@ static bool judges_packets(const struct nova_player *p) {
   return false;
 }
 
+/* Whether nothing has changed since the step was looked at, and in vain;
+ * |since| is what its bounds count from. */
+static bool seen(const struct nova_player *p, const struct nova_step *s,
+                 nova_ts since) {
+  const struct nova__looked *l = &p->looked[s->number];
+  return l->epoch == p->epoch && l->epoch != 0 && l->items == p->items &&
+         l->since == since;
+}
+
+static void look_away(struct nova_player *p, const struct nova_step *s,
+                      nova_ts since) {
+  p->looked[s->number] = (struct nova__looked){p->epoch, p->items, since};
+}
+
 static void eval_send(struct nova_player *p, const struct nova_step *s,
                       struct nova__await *out) {
   struct nova__conn *c = &p->conn[s->slot];
   struct nova__moment ref = nova__reference(p, s);
   nova_ts within = bound(p, s);
-  struct nova_wanted wanted = nova__wanted(s->messages);
+  struct nova_wanted wanted = s->wanted;
   enum nova_msg_kind kind = wanted.kind;
   struct nova_mismatch m = {0};
   const struct nova__item *near_miss = NULL, *bad = NULL;
   bool flawed = false;
+  nova_ts due = nova_ts_add(ref.t, within);
+  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
+  out->t = p->now < due ? due : end;
+  bool open = c->lost == NOVA_TS_NONE && p->now < end &&
+              c->link != NOVA__LINK_NONE && c->link != NOVA__LINK_CLOSED;
+  if (open && seen(p, s, c->asked))
+    return; /* pending, as before */
   for (struct nova__item *i = c->inbox; i != NULL; i = i->next) {
     if (must_follow(&wanted) && i->t < c->asked)
       continue;
@@ -218,13 +239,11 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
     if (answers_once(&wanted) || flawed)
       break;
   }
-  nova_ts due = nova_ts_add(ref.t, within);
-  nova_ts end = nova_ts_add(due, NOVA_PLAY_GRACE);
-  out->t = p->now < due ? due : end;
   bool finally = near_miss != NULL && (answers_once(&wanted) || flawed);
-  if (!finally && bad == NULL && c->lost == NOVA_TS_NONE && p->now < end &&
-      c->link != NOVA__LINK_NONE && c->link != NOVA__LINK_CLOSED)
+  if (!finally && bad == NULL && open) {
+    look_away(p, s, c->asked);
     return; /* pending */
+  }
   expect_message(p, s, within, out);
   out->state = NOVA__FAILED;
   out->none = near_miss == NULL;
@@ -330,16 +349,16 @@ static const struct nova__item *breaks_silence(struct nova_player *p,
                                                const struct nova__conn *c,
                                                nova_ts since, nova_ts end) {
   struct nova_scope scope = nova__scope(p);
-  struct nova_wanted wanted = nova__wanted(s->messages);
+  struct nova_wanted wanted = s->wanted;
   for (const struct nova__item *i = c->inbox; i != NULL; i = i->next) {
     if (i->t < since || i->t > end)
       continue;
-    struct nova_json_value v;
+    struct nova_json_value v = nova__packet_value(i);
     bool hit = s->messages == NULL;
     bool named =
         wanted.kind != NOVA_MSG_UNKNOWN || wanted.packet != NOVA_MQTT_NONE;
     if (!hit && !i->bad && (!c->mqtt || nova__of_kind(&wanted, i)) &&
-        nova_json_check(p->json, i->text, i->n, &v, NULL) == 0)
+        (c->mqtt || nova_json_check(p->json, i->text, i->n, &v, NULL) == 0))
       hit = nova_pattern_match(s->messages, v, &scope, NULL) ||
             (named && nova__of_kind(&wanted, i) &&
              s->messages->child->next == NULL);
@@ -356,10 +375,15 @@ static void eval_silent(struct nova_player *p, const struct nova_step *s,
   nova_ts end = nova_ts_add(ref.t, value(p, s->duration));
   struct nova_scope scope = nova__scope(p);
   char span[32];
-  const struct nova__item *hit =
-      s->everywhere ? NULL : breaks_silence(p, s, c, ref.since, end);
-  for (size_t i = 0; s->everywhere && i < NOVA_PLAY_CONNS && hit == NULL; i++)
-    hit = breaks_silence(p, s, &p->conn[i], ref.since, end);
+  const struct nova__item *hit = NULL;
+  if (!seen(p, s, ref.since)) {
+    if (!s->everywhere)
+      hit = breaks_silence(p, s, c, ref.since, end);
+    for (size_t i = 0; s->everywhere && i < NOVA_PLAY_CONNS && hit == NULL; i++)
+      hit = breaks_silence(p, s, &p->conn[i], ref.since, end);
+    if (hit == NULL)
+      look_away(p, s, ref.since);
+  }
   if (hit != NULL) {
     char pattern[256] = "anything";
     if (s->messages != NULL)
@@ -480,9 +504,18 @@ static void eval_secure(struct nova_player *p, const struct nova_step *s,
   } else if (c->lost != NOVA_TS_NONE && wanted) {
     ended(p, c, ref.t, out);
   } else if (c->lost != NOVA_TS_NONE) {
-    out->state = NOVA__DONE;
+    static const char told[] = "{\"result\":\"failed\",\"by\":\"end\"}";
+    struct nova_json_value v;
+    bool good =
+        s->messages == NULL ||
+        (nova_json_check(p->json, told, sizeof told - 1, &v, NULL) == 0 &&
+         nova_pattern_match(s->messages, v, &scope, NULL));
+    out->state = good ? NOVA__DONE : NOVA__FAILED;
     out->t = c->lost;
     out->entry = c->lost_entry;
+    out->explained = "it ended without a word of TLS, which tells nothing";
+    say(out->observed, sizeof out->observed, "the %s %s the connection",
+        subject_name(p), c->link == NOVA__LINK_RESET ? "reset" : "closed");
   } else if (p->now >= end || c->link == NOVA__LINK_NONE ||
              c->link == NOVA__LINK_CLOSED) {
     out->state = NOVA__FAILED;
@@ -534,7 +567,7 @@ void nova__hear(struct nova_player *p, const struct nova__conn *c,
   if (b->step == NULL || c != &p->conn[b->step->slot] || item->bad ||
       item->t < b->last)
     return;
-  struct nova_wanted wanted = nova__wanted(b->step->messages);
+  struct nova_wanted wanted = b->step->wanted;
   if (!nova__of_kind(&wanted, item))
     return;
   if (item->t - b->last > bound(p, b->step) && b->gap == NOVA_TS_NONE)

@@ -581,6 +581,14 @@ void nova__stop_repeats(struct nova_player *p, size_t slot) {
       p->repeat[i].next = NOVA_TS_NONE;
 }
 
+nova_ts nova__handshake_due(const struct nova_player *p,
+                            const struct nova__conn *c) {
+  if (!p->o.tls || c->link != NOVA__LINK_OPEN || c->secured != NOVA__PLAIN)
+    return NOVA_TS_NONE;
+  return nova_ts_add(c->moment.t,
+                     p->o.profile->timers.span[NOVA_TIMER_response_timeout]);
+}
+
 static bool do_connect(struct nova_player *p, const struct nova_step *s) {
   struct nova__conn *c = &p->conn[s->slot];
   unsigned number = c->number;
@@ -599,8 +607,8 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     push(p, &a, NULL, 0);
     return false;
   }
-  if (c->link == NOVA__LINK_CONNECTING ||
-      (p->o.tls && c->link == NOVA__LINK_OPEN && c->secured == NOVA__PLAIN))
+  nova_ts due = nova__handshake_due(p, c);
+  if (c->link == NOVA__LINK_CONNECTING || (due != NOVA_TS_NONE && p->now < due))
     return false;
   bool good = !c->refused && !(p->o.tls && c->secured != NOVA__SECURED);
   for (size_t i = 0; i < s->verifies.n; i++) {
@@ -613,8 +621,11 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
     k->presupposes = &s->presupposes;
     if (!good) {
       k->expected = "a new connection is accepted";
-      k->observed = "it was refused";
-      k->reason = "a new connection was refused; it has to be accepted";
+      k->observed = c->refused ? "it was refused" : "TLS was not completed";
+      k->reason = c->refused
+                      ? "a new connection was refused; it has to be accepted"
+                      : "TLS was not completed on a new connection; it has to "
+                        "be accepted";
     }
   }
   if (good) {
@@ -633,8 +644,8 @@ static bool do_connect(struct nova_player *p, const struct nova_step *s) {
   nova__break(p, NOVA_VERDICT_INCONCLUSIVE,
               "step %u: no %s to the peer could be made%s%s", s->number,
               c->refused ? "connection" : "TLS connection",
-              c->handshake != NULL ? ": " : "",
-              c->handshake != NULL ? c->handshake : "");
+              c->refused || c->handshake == NULL ? "" : ": ",
+              c->refused || c->handshake == NULL ? "" : c->handshake);
   return false;
 }
 

@@ -207,8 +207,9 @@ static nova_ts silence_most(const struct nova_player *p,
   return nova_ts_add(most, nova_timers_tolerance(&p->o.profile->timers, most));
 }
 
-void nova__judge_keep_alive(struct nova_player *p, struct nova__conn *c,
-                            nova_ts t, size_t entry) {
+/* Up to |t| nothing came since the last packet. */
+static void judge_gap(struct nova_player *p, const struct nova__conn *c,
+                      nova_ts t, size_t entry) {
   if (c->packet_at == NOVA_TS_NONE || c->keep_alive == 0 ||
       p->subject != NOVA_ROLE_DEVICE)
     return;
@@ -227,6 +228,14 @@ void nova__judge_keep_alive(struct nova_player *p, struct nova__conn *c,
              nova_duration_print(gap / NOVA_MS * NOVA_MS, span));
     nova__found(p, r, entry, expected, observed);
   }
+}
+
+void nova__judge_keep_alive(struct nova_player *p, struct nova__conn *c,
+                            nova_ts t, size_t entry) {
+  /* The gap is over when a packet begins, however long that one takes. */
+  if (c->streaming && nova_mqtt_stream_pending(&c->packets) != 0)
+    t = c->partial;
+  judge_gap(p, c, t, entry);
 }
 
 /* The members of a packet that a rule can find wrong, for the bits of
@@ -320,9 +329,7 @@ static bool has_duplicate_key(struct nova_player *p,
 }
 
 static void judge_message(struct nova_player *p, struct nova__item *item) {
-  struct nova_json_value v;
-  if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
-    return;
+  struct nova_json_value v = nova__packet_value(item);
   struct nova_scope scope = nova__scope(p);
   struct nova_json_value payload = nova_json_get(v, nova_view_of("payload"));
   for (const struct nova_rule *r = p->o.rules; r != NULL; r = r->next) {
@@ -361,9 +368,15 @@ static struct nova__item *make_item(struct nova_player *p,
   struct nova_buf text;
   nova_buf_init(&text, p->o.mem, ITEM_MOST);
   int err = 0;
-  if (at->code == 0)
+  bool huge = false;
+  if (at->code == 0) {
     err = nova_mqtt_to_json(m, p->payloads, &text);
-  else
+    /* Escapes have made it longer than can be looked at: what it is stays. */
+    huge = err == NOVA_ERR_LIMIT;
+    if (huge)
+      err = nova_buf_printf(&text, "{\"packet\":\"%s\",\"cut\":true}",
+                            nova_mqtt_type_name(m->type));
+  } else
     err = nova_buf_printf(&text, "{\"malformed\":\"%s, %s\"}",
                           nova_mqtt_type_name(m->type),
                           nova_error_text(at->code));
@@ -375,6 +388,7 @@ static struct nova__item *make_item(struct nova_player *p,
     *item = (struct nova__item){.mem = p->o.mem,
                                 .packet = m->type,
                                 .bad = at->code != 0,
+                                .huge = huge,
                                 .n = text.len};
     memcpy(item->text, text.data + text.head, text.len);
     item->text[text.len] = '\0';
@@ -398,9 +412,7 @@ static void met_client(struct nova_player *p, struct nova__conn *c,
                        const struct nova_mqtt *m) {
   c->keep_alive = m->u.connect.keep_alive;
   c->in_session = true;
-  struct nova_json_value v;
-  if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
-    return;
+  struct nova_json_value v = nova__packet_value(item);
   struct nova_json_value name = nova_json_get(v, nova_view_of("username"));
   if (name.type == NOVA_JSON_STRING)
     c->auth_id = nova_arena_copy(&p->arena, name.text.p, name.text.n);
@@ -408,8 +420,8 @@ static void met_client(struct nova_player *p, struct nova__conn *c,
 
 static void take_packet(struct nova_player *p, struct nova__conn *c,
                         const struct nova_mqtt *m,
-                        const struct nova_fault_at *at, size_t size, nova_ts t,
-                        size_t entry) {
+                        const struct nova_fault_at *at, size_t size,
+                        nova_ts began, nova_ts t, size_t entry) {
   p->judging = c;
   judge_packet(p, c, m, at, size, entry);
   c->disconnected |= m->type == NOVA_MQTT_DISCONNECT;
@@ -422,7 +434,7 @@ static void take_packet(struct nova_player *p, struct nova__conn *c,
     return;
   item->t = t;
   item->entry = entry;
-  nova__judge_keep_alive(p, c, t, entry);
+  judge_gap(p, c, began, entry);
   c->packet_at = t;
   if (!item->bad) {
     item->says = says(p, m);
@@ -430,11 +442,12 @@ static void take_packet(struct nova_player *p, struct nova__conn *c,
       met_client(p, c, item, m);
     if (m->type == NOVA_MQTT_CONNACK && m->u.connack.code == 0)
       c->in_session = true;
-    judge_message(p, item);
+    if (!item->huge)
+      judge_message(p, item);
   }
   c->met = true;
   nova__serve_line(p, c, item);
-  nova__keep(c, item);
+  nova__keep(p, c, item);
 }
 
 /* A harness that is the server: packets are looked at here, and answered by the
@@ -445,6 +458,8 @@ static void received_by_broker(struct nova_player *p, struct nova__conn *c,
   while (at < e->bytes.n && !p->no_memory && c->streaming) {
     size_t used = 0;
     struct nova_mqtt_out out;
+    if (nova_mqtt_stream_pending(&c->packets) == 0)
+      c->partial = e->t;
     int got = nova_mqtt_stream_feed(&c->packets, e->bytes.p + at,
                                     e->bytes.n - at, &used, &out);
     at += used;
@@ -454,10 +469,10 @@ static void received_by_broker(struct nova_player *p, struct nova__conn *c,
       p->no_memory = true;
     } else if (got == NOVA_MQTT_PACKET) {
       nova_mqtt_decode(out.packet.p, out.packet.n, &m, &wrong);
-      take_packet(p, c, &m, &wrong, out.packet.n, e->t, entry);
+      take_packet(p, c, &m, &wrong, out.packet.n, c->partial, e->t, entry);
     } else if (got < 0) {
       wrong = (struct nova_fault_at){got, 0};
-      take_packet(p, c, &m, &wrong, 0, e->t, entry);
+      take_packet(p, c, &m, &wrong, 0, c->partial, e->t, entry);
       break;
     } else if (got == NOVA_MQTT_OVERSIZED) {
       char text[128];
@@ -465,6 +480,8 @@ static void received_by_broker(struct nova_player *p, struct nova__conn *c,
                "a packet of %llu bytes began, longer than is looked at",
                (unsigned long long)out.length);
       nova__note(p, NOVA_ENTRY_NOTE, c->number, text, strlen(text));
+      judge_gap(p, c, c->partial, entry);
+      c->packet_at = c->packet_at != NOVA_TS_NONE ? e->t : NOVA_TS_NONE;
     }
   }
   /* Who is being sent away is not let in before. */
@@ -491,7 +508,7 @@ static void received_by_client(struct nova_player *p, struct nova__conn *c,
       struct nova_fault_at none = {0, 0};
       take_packet(p, c, &news.packet,
                   news.kind == NOVA_MQTT_NEWS_MALFORMED ? &news.at : &none,
-                  news.bytes.n, e->t, entry);
+                  news.bytes.n, e->t, e->t, entry);
     } else if (used == 0) {
       break; /* nothing can be read any more */
     }
@@ -555,7 +572,8 @@ int nova__play_mqtt_compose(struct nova_player *p, const struct nova_step *s,
     return NOVA_ERR_ARGUMENT;
   }
   struct nova_json_value name = nova_json_get(object, nova_view_of("packet"));
-  bool open = c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF;
+  /* Of what the device has ended the broker knows nothing any more. */
+  bool open = c->link == NOVA__LINK_OPEN;
   bool publish = nova_json_string_is(name, nova_view_of("PUBLISH"));
   bool listed = nova_json_string_is(name, nova_view_of("SUBSCRIBE")) ||
                 nova_json_string_is(name, nova_view_of("UNSUBSCRIBE"));
@@ -611,9 +629,7 @@ enum nova__fit nova__play_mqtt_fits(struct nova_player *p,
                                     const struct nova_pattern *message,
                                     const struct nova__item *item,
                                     struct nova_mismatch *m) {
-  struct nova_json_value v;
-  if (nova_json_check(p->json, item->text, item->n, &v, NULL) != 0)
-    return NOVA__MISFIT;
+  struct nova_json_value v = nova__packet_value(item);
   struct nova_scope scope = nova__scope(p);
   enum nova__fit result = NOVA__FIT;
   for (const struct nova_pattern *c = message->child; c != NULL; c = c->next) {
@@ -635,6 +651,9 @@ enum nova__fit nova__play_mqtt_fits(struct nova_player *p,
         continue;
       bool flawed = inside ? (item->flawed & field_bit(item->says, k->member))
                            : (item->flawed_packet & member_bit(k->member));
+      /* A payload that is no object was charged as a whole. */
+      flawed |= item->flawed == ~0u &&
+                (inside || strncmp(k->member, "payload", 7) == 0);
       *m = here;
       if (!flawed)
         return NOVA__MISFIT;

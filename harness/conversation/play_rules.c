@@ -320,7 +320,9 @@ static void judge_message(struct nova_player *p, struct nova__item *item,
   }
 }
 
-void nova__keep(struct nova__conn *c, struct nova__item *item) {
+void nova__keep(struct nova_player *p, struct nova__conn *c,
+                struct nova__item *item) {
+  p->items++;
   *c->tail = item;
   c->tail = &item->next;
   c->items++;
@@ -399,7 +401,7 @@ static void take_line(struct nova_player *p, struct nova__conn *c,
   if (item->bad && !item->empty)
     c->met = true;
   nova__serve_line(p, c, item);
-  nova__keep(c, item);
+  nova__keep(p, c, item);
 }
 
 void nova__received(struct nova_player *p, struct nova__conn *c,

@@ -192,9 +192,17 @@ static void turn_away(struct nova_player *p, struct nova__conn *c) {
 }
 
 void nova__served(struct nova_player *p, struct nova__conn *c) {
-  if (c->closing && c->unsent == 0 &&
-      (c->link == NOVA__LINK_OPEN || c->link == NOVA__LINK_EOF))
-    nova__close(p, c, 0);
+  if (!c->closing || c->unsent != 0 ||
+      (c->link != NOVA__LINK_OPEN && c->link != NOVA__LINK_EOF))
+    return;
+  /* What it still has to be told goes out before. */
+  if (c->mqtt && c->due.len != 0 && c->link == NOVA__LINK_OPEN &&
+      !c->half_closed)
+    return;
+  /* No step did it: bounds do not count from it. */
+  struct nova__moment last = c->moment;
+  nova__close(p, c, 0);
+  c->moment = last;
 }
 
 void nova__refuse(struct nova_player *p, const struct nova_step *s) {

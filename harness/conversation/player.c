@@ -20,7 +20,7 @@
 #define FRAME_MOST (640u << 10)
 #define DEPTH_MOST 1024
 /* A payload nests at least two levels less than the item that holds it. */
-#define PAYLOAD_MOST  (256u << 10)
+#define PAYLOAD_MOST  (304u << 10)
 #define PAYLOAD_DEPTH 1000
 
 void nova_player_scanners(const struct nova_mem *mem, struct nova_json **json,
@@ -70,6 +70,8 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   size_t rules = 1;
   for (const struct nova_rule *r = o->rules; r != NULL; r = r->next)
     rules++;
+  p->looked =
+      NOVA_NEW_ARRAY(&p->arena, struct nova__looked, o->script->step_count + 1);
   p->rule = NOVA_NEW_ARRAY(&p->arena, struct nova__rule_count, rules);
   p->json = o->json;
   p->payloads = o->payloads;
@@ -78,8 +80,8 @@ struct nova_player *nova_player_new(const struct nova_player_options *o) {
   p->unknown_id =
       nova_arena_printf(&p->arena, "DEV-9%08llu",
                         (unsigned long long)nova_rng_below(&p->rng, 100000000));
-  if (p->rule == NULL || p->json == NULL || p->payloads == NULL ||
-      p->unknown_id == NULL || !nova__play_mqtt_new(p)) {
+  if (p->rule == NULL || p->looked == NULL || p->json == NULL ||
+      p->payloads == NULL || p->unknown_id == NULL || !nova__play_mqtt_new(p)) {
     nova_player_free(p);
     return NULL;
   }
@@ -239,6 +241,7 @@ static void finish(struct nova_player *p) {
   nova__rules_end(p);
   /* A finished player is kept for its evidence alone. */
   free_scanners(p);
+  nova__play_mqtt_free(p);
   nova_buf_free(&p->sending.bytes);
   p->step = NULL;
   p->done = true;
@@ -504,6 +507,7 @@ static void advance(struct nova_player *p) {
         continue;
       }
       p->begun_at = p->now;
+      p->epoch++;
     }
     bool over = false;
     nova__pongs(p);
@@ -586,6 +590,8 @@ static nova_ts step_deadline(struct nova_player *p) {
     return NOVA_TS_NONE;
   if (!nova__by_harness(p, s))
     return nova__await_deadline(p, s);
+  if (s->verb == NOVA_VERB_CONNECT)
+    return nova__handshake_due(p, &p->conn[s->slot]);
   return s->verb == NOVA_VERB_SILENT || s->verb == NOVA_VERB_OPEN
              ? nova_ts_add(nova__reference(p, s).t,
                            nova_span_value(s->duration, &p->o.profile->timers))
@@ -694,7 +700,7 @@ static void secured(struct nova_player *p, struct nova__conn *c,
   c->last_out = e->t;
   c->spoke |= c->secured == NOVA__INSECURE;
   /* What a connection of a script without TLS steps counts from. */
-  if (p->o.tls) {
+  if (p->o.tls && c->secured == NOVA__SECURED) {
     c->moment = (struct nova__moment){e->since, e->t};
     c->asked = e->since;
   }

@@ -119,6 +119,13 @@ enum nova_cut {
   NOVA_CUT_AT,        /* at the offsets that are given */
 };
 
+/* What a message is, by the members that name it (wanted.h). */
+struct nova_wanted {
+  enum nova_msg_kind kind;     /* over TCP; UNKNOWN: none is named */
+  enum nova_mqtt_type packet;  /* over MQTT; NONE likewise */
+  enum nova_payload_kind says; /* of a PUBLISH; UNKNOWN likewise */
+};
+
 /* A list of requirement ids. */
 struct nova_ids {
   const char **id;
@@ -136,7 +143,8 @@ struct nova_step {
 
   /* what is sent or awaited */
   struct nova_pattern
-      *messages; /* several: joined in one write; awaited: one */
+      *messages;             /* several: joined in one write; awaited: one */
+  struct nova_wanted wanted; /* of the first message */
   struct nova_raw *raw;
   const struct nova_pattern *pad_to; /* bytes in all, the line feed included */
   enum nova_pad pad;

@@ -5,12 +5,6 @@
 
 #include "conversation/script.h"
 
-struct nova_wanted {
-  enum nova_msg_kind kind;     /* over TCP; UNKNOWN: none is named */
-  enum nova_mqtt_type packet;  /* over MQTT; NONE likewise */
-  enum nova_payload_kind says; /* of a PUBLISH; UNKNOWN likewise */
-};
-
 /* |message|: an object, NULL names nothing. */
 struct nova_wanted nova__wanted(const struct nova_pattern *message);
 
