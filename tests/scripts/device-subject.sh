@@ -91,7 +91,7 @@ grep -q 'no network' none/results.json || fail "its last words"
 expect 2 device --spawn ./nowhere --out none
 one_line
 said 'no such program'
-expect 2 device --spawn 'true {mqtt_port}' --out none
+expect 2 device --tcp 127.0.0.1:0 --spawn 'true {mqtt_port}' --out none
 one_line
 said 'nothing was given for \{mqtt_port\}'
 expect 2 device --tcp 127.0.0.1:0 --out none
