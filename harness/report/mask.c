@@ -407,9 +407,9 @@ static void identify(const struct nova_mask *m, struct nova_view t,
 }
 
 int nova__mask_find(const struct nova_mask *m, struct nova_view text,
-                    bool stream, struct nova__ranges *out) {
+                    enum nova__sort sort, struct nova__ranges *out) {
   struct nova__ranges places = {.mem = out->mem};
-  int err = nova__mask_places(text, stream, &places);
+  int err = nova__mask_places(text, sort, &places);
   size_t next = 0;
   for (size_t i = 0; i < text.n && err == 0;) {
     if (next < places.n && places.r[next].at == i) {
@@ -441,7 +441,7 @@ int nova_mask_text(const struct nova_mask *m, struct nova_view text,
   if (m == NULL)
     return nova_buf_append(out, text.p, text.n);
   struct nova__ranges v = {.mem = out->mem};
-  int err = nova__mask_find(m, text, false, &v);
+  int err = nova__mask_find(m, text, NOVA__TEXT, &v);
   size_t from = 0;
   for (size_t i = 0; i < v.n && err == 0; i++) {
     err = nova_buf_append(out, text.p + from, v.r[i].at - from);

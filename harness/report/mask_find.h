@@ -59,14 +59,20 @@ size_t nova__secret_at(struct nova_view text, size_t i, struct nova_view s,
 struct nova__range nova__mask_known(const struct nova_mask *m,
                                     struct nova_view text, size_t i);
 
+/* What a text is. */
+enum nova__sort {
+  NOVA__TEXT,
+  NOVA__STREAM, /* what one side sent from a connection's first byte on */
+  NOVA__PACKETS /* ... and it is MQTT, or should be */
+};
+
 /* The values of secret members and CONNECT passwords in |text|, appended to
- * |out| without an owner. |stream|: |text| is what one side sent from a
- * connection's first byte on. */
-int nova__mask_places(struct nova_view text, bool stream,
+ * |out| without an owner. */
+int nova__mask_places(struct nova_view text, enum nova__sort sort,
                       struct nova__ranges *out);
 
 /* All that is to be masked in |text|. */
 int nova__mask_find(const struct nova_mask *m, struct nova_view text,
-                    bool stream, struct nova__ranges *out);
+                    enum nova__sort sort, struct nova__ranges *out);
 
 #endif

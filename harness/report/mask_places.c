@@ -132,9 +132,31 @@ static int value_at(struct nova_view t, size_t i, struct nova__ranges *out,
   return err;
 }
 
+static const char *const names[] = {"device_key", "key", "password"};
+
+#define NAMES (sizeof names / sizeof *names)
+
+static bool ends_with(struct nova_view t, const char *word) {
+  size_t n = strlen(word);
+  return t.n >= n && memcmp(t.p + t.n - n, word, n) == 0;
+}
+
+/* Whether what is to come is the value of such a member told in a sentence, as
+ * findings do: password was "...". */
+static bool told_before(struct nova_view t, size_t i) {
+  static const char was[] = " was ";
+  t.n = i;
+  if (!ends_with(t, was))
+    return false;
+  t.n -= sizeof was - 1;
+  for (size_t k = 0; k < NAMES; k++)
+    if (ends_with(t, names[k]))
+      return true;
+  return false;
+}
+
 static int json_places(struct nova_view t, size_t from, size_t to,
                        struct nova__ranges *out) {
-  static const char *const names[] = {"device_key", "key", "password"};
   t.n = to;
   int err = 0;
   for (size_t i = from; i < t.n && err == 0; i++) {
@@ -143,7 +165,14 @@ static int json_places(struct nova_view t, size_t from, size_t to,
       break;
     i = (size_t)(mark - t.p);
     size_t level = backslashes_before(t, i, from);
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    if (told_before((struct nova_view){t.p + from, t.n - from},
+                    i - level - from)) {
+      size_t stop;
+      err = value_at(t, i - level, out, &stop);
+      i = stop > i + 1 ? stop - 1 : i;
+      continue;
+    }
+    for (size_t k = 0; k < NAMES; k++) {
       size_t value, stop;
       if (!name_at(t, i + 1, level, names[k], &value))
         continue;
@@ -207,10 +236,12 @@ static bool packet_at(struct nova_view t, size_t i, size_t *body, size_t *end) {
   return false;
 }
 
-int nova__mask_places(struct nova_view text, bool stream,
+int nova__mask_places(struct nova_view text, enum nova__sort sort,
                       struct nova__ranges *out) {
   /* An MQTT client's stream starts with CONNECT; no JSON text starts so. */
-  if (!stream || text.n == 0 || text.p[0] != 0x10)
+  bool packets = sort == NOVA__PACKETS ||
+                 (sort == NOVA__STREAM && text.n != 0 && text.p[0] == 0x10);
+  if (!packets)
     return json_places(text, 0, text.n, out);
   size_t i = 0, body, end;
   int err = 0;

@@ -3,6 +3,7 @@
 #include "report/mask_find.h"
 
 #include "base/error.h"
+#include "report/packets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +88,7 @@ static struct nova_masked place_of(const struct search *s,
 /* The bytes of items [0, n), one text; a place goes to every entry that has a
  * part of it. */
 static int search_stream(struct search *s, const struct item *item, size_t n,
-                         bool start) {
+                         enum nova__sort sort) {
   const struct nova_entry *entry = s->c->transcript.entry;
   struct nova_buf joined;
   nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
@@ -102,7 +103,7 @@ static int search_stream(struct search *s, const struct item *item, size_t n,
   }
   struct nova__ranges v = {.mem = s->mem};
   if (err == 0)
-    err = nova__mask_find(s->m, text, start, &v);
+    err = nova__mask_find(s->m, text, sort, &v);
   size_t i = 0, offset = 0; /* the item, and where it starts in the text */
   for (size_t k = 0; k < v.n && err == 0; k++) {
     size_t done = 0;
@@ -135,7 +136,7 @@ static bool same_stream(const struct item *a, const struct item *b) {
  * the stream, or to an entry whose bytes were not all kept. */
 static int each_stream(struct search *s,
                        int (*each)(struct search *s, const struct item *item,
-                                   size_t n, bool start)) {
+                                   size_t n, enum nova__sort sort)) {
   const struct nova_transcript *t = &s->c->transcript;
   struct item *item = nova_mem_alloc(s->mem, (t->n + 1) * sizeof *item);
   if (item == NULL)
@@ -160,7 +161,10 @@ static int each_stream(struct search *s,
            t->entry[item[k - 1].entry].bytes.n ==
                t->entry[item[k - 1].entry].size)
       k++;
-    err = each(s, item + i, k - i, start);
+    err = each(s, item + i, k - i,
+               !start                ? NOVA__TEXT
+               : nova__is_mqtt(s->c) ? NOVA__PACKETS
+                                     : NOVA__STREAM);
     i = k;
   }
   nova_mem_free(s->mem, item);
@@ -269,7 +273,7 @@ static int learn(struct search *s, struct nova_view value) {
 }
 
 static int learn_stream(struct search *s, const struct item *item, size_t n,
-                        bool start) {
+                        enum nova__sort sort) {
   if (item[0].direction != 0)
     return 0;
   const struct nova_entry *entry = s->c->transcript.entry;
@@ -283,7 +287,7 @@ static int learn_stream(struct search *s, const struct item *item, size_t n,
   struct nova_view text = nova_buf_view(&joined);
   struct nova__ranges v = {.mem = s->mem};
   if (err == 0)
-    err = nova__mask_places(text, start, &v);
+    err = nova__mask_places(text, sort, &v);
   for (size_t k = 0; k < v.n && err == 0; k++) {
     nova_buf_clear(&value);
     err = unescape((struct nova_view){text.p + v.r[k].at, v.r[k].n}, &value);

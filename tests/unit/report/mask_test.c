@@ -107,6 +107,15 @@ Test(mask, values_of_secret_members_known_or_not) {
       {"{\"device_key\"", "{\"device_key\""},
       {"\"monkey\":\"a\" \"key\"\"b\"", "\"monkey\":\"a\" \"key\"\"b\""},
       {"{\"device_key\":\"***\"}", "{\"device_key\":\"***\"}"},
+      /* As a finding tells it. */
+      {"password was \"abc\\\"d\"; expected: <the device key>",
+       "password was \"***\"; expected: <the device key>"},
+      {"device_key was \"abc", "device_key was \"***"},
+      {"{\"observed\":\"auth.key was \\\"abc\\\"; \\\"x\\\"\"}",
+       "{\"observed\":\"auth.key was \\\"***\\\"; \\\"x\\\"\"}"},
+      {"password was \"\"; it was \"abc\"",
+       "password was \"\"; it was \"abc\""},
+      {"username was \"abc\"", "username was \"abc\""},
   };
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
     expect(&m, pairs[i][0], pairs[i][1]);
@@ -272,6 +281,84 @@ Test(mask_transcript, learns_a_new_key_from_a_hook_that_was_used) {
   cr_assert_eq(p->generation, 1);
   nova_masking_free(&k);
   sample_free(&s);
+}
+
+/* A CONNECT packet of one to 127 bytes behind the header. */
+static void connect_packet(struct nova_buf *b, int flags, const char *password,
+                           unsigned char first) {
+  nova_buf_clear(b);
+  size_t n = 16 + (password != NULL ? 2 + strlen(password) : 0);
+  char head[] = {(char)first, (char)n,     0, 4, 'M', 'Q', 'T', 'T',
+                 4,           (char)flags, 0, 9, 0,   1,   'c'};
+  nova_buf_append(b, head, sizeof head);
+  nova_buf_append(b, "\0\1u", 3);
+  if (password == NULL)
+    return;
+  char length[] = {0, (char)strlen(password)};
+  nova_buf_append(b, length, 2);
+  nova_buf_puts(b, password);
+}
+
+/* Right, wrong, short, empty and absent, wherever the stream is cut and
+ * whatever comes before it on an MQTT connection. */
+Test(mask_transcript, finds_every_password_of_mqtt) {
+  static const struct {
+    const char *password;
+    bool known, expected;
+  } all[] = {{"right-password", true, true},
+             {"wrong", false, false},
+             {"abc", true, false}, /* of another device */
+             {"x", false, false},
+             {"", false, false},
+             {NULL, false, false}};
+  static const char before[] = "\xc0\0";
+  struct nova_buf b, stream;
+  nova_buf_init(&b, NULL, 256);
+  nova_buf_init(&stream, NULL, 256);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    for (int ping = 0; ping < 2; ping++)
+      for (int flawed = 0; flawed < 2; flawed++) {
+        const char *pw = all[i].password;
+        connect_packet(&b, pw != NULL ? 0xc2 : 0x82, pw, flawed ? 0x13 : 0x10);
+        nova_buf_clear(&stream);
+        if (ping)
+          nova_buf_append(&stream, before, 2);
+        nova_buf_append(&stream, b.data + b.head, b.len);
+        nova_buf_append(&stream, before, 2);
+        for (size_t cut = 1; cut < stream.len; cut++) {
+          struct nova_entry e[2] = {
+              {.kind = NOVA_ENTRY_RECEIVED,
+               .connection = 1,
+               .size = cut,
+               .bytes = {stream.data, cut}},
+              {.kind = NOVA_ENTRY_RECEIVED,
+               .connection = 1,
+               .size = stream.len - cut,
+               .bytes = {stream.data + cut, stream.len - cut}}};
+          struct nova_conversation_result c = {
+              .id = "c", .transport = "mqtt", .device = "DEV-1"};
+          c.transcript.entry = e;
+          c.transcript.n = 2;
+          struct nova_mask m;
+          nova_mask_init(&m, NULL);
+          nova_mask_add(&m, "DEV-1", nova_view_of("right-password"));
+          nova_mask_add(&m, "DEV-3", nova_view_of("abc"));
+          struct nova_masking k;
+          cr_assert_eq(nova_mask_transcript(&m, &c, NULL, &k), 0);
+          size_t masked = 0;
+          for (size_t p = 0; p < k.places; p++) {
+            masked += k.place[p].length;
+            cr_expect_eq(k.place[p].of != NULL, all[i].known);
+            cr_expect_eq(k.place[p].expected, all[i].expected);
+          }
+          cr_expect_eq(masked, pw != NULL ? strlen(pw) : 0, "%s %d %d %zu: %zu",
+                       pw, ping, flawed, cut, masked);
+          nova_masking_free(&k);
+          nova_mask_free(&m);
+        }
+      }
+  nova_buf_free(&stream);
+  nova_buf_free(&b);
 }
 
 /* Two entries of one connection with a gap between are two texts, and two
