@@ -62,7 +62,9 @@ void nova__close(struct nova_player *p, struct nova__conn *c, int code) {
     nova__play_mqtt_over(p, c, false);
     c->link = NOVA__LINK_CLOSED;
     c->unsent = 0;
-    nova__drop_inbox(c);
+    /* What no step has ended may have said what a step looks for. */
+    if (!c->closing)
+      nova__drop_inbox(c);
   }
   c->moment = (struct nova__moment){p->now, p->now};
 }

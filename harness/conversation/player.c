@@ -239,6 +239,8 @@ static void finish(struct nova_player *p) {
     return;
   nova__close_all(p);
   nova__rules_end(p);
+  for (size_t i = 0; i < NOVA_PLAY_CONNS; i++)
+    nova__drop_inbox(&p->conn[i]);
   /* A finished player is kept for its evidence alone. */
   free_scanners(p);
   nova__play_mqtt_free(p);
