@@ -233,6 +233,9 @@ static void eval_send(struct nova_player *p, const struct nova_step *s,
       out->entry = i->entry;
       return;
     }
+    /* The platform hears of other devices too: these are no near misses. */
+    if (p->o.script->platform[s->slot] && strcmp(here.path, "topic") == 0)
+      continue;
     near_miss = i;
     m = here;
     flawed = f == NOVA__FLAWED;
