@@ -82,6 +82,17 @@ bool nova_finding_first(const struct nova_results *r,
   return best != NULL;
 }
 
+enum nova_phrase nova_phrase_over(const struct nova_conversation_result *c) {
+  if (!nova__is_mqtt(c))
+    return same(c->transport, "tcp") ? NOVA_TEXT_OVER_TCP : NOVA_TEXTS;
+  bool tls = same(c->transport, "mqtts");
+  for (size_t i = 0; i < c->transcript.n && !tls; i++) {
+    const struct nova_entry *e = &c->transcript.entry[i];
+    tls = e->kind == NOVA_ENTRY_SECURED || e->kind == NOVA_ENTRY_INSECURE;
+  }
+  return tls ? NOVA_TEXT_OVER_MQTTS : NOVA_TEXT_OVER_MQTT;
+}
+
 static enum nova_phrase phrase(const struct nova_entry *e) {
   switch (e->kind) {
   case NOVA_ENTRY_CONNECTING: return NOVA_TEXT_CONNECTING;

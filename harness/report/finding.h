@@ -39,6 +39,11 @@ struct nova_finding nova_finding_of(const struct nova_results *r,
 int nova_finding_event(const struct nova_finding *f, const struct nova_mask *m,
                        enum nova_lang lang, struct nova_buf *out);
 
+/* How the conversation was played: "TCP", "MQTT", "MQTT over TLS" (a script of
+ * MQTT is, where there is no other address); NOVA_TEXTS where it does not say.
+ */
+enum nova_phrase nova_phrase_over(const struct nova_conversation_result *c);
+
 /* What an event is called: "received", "ended with status 3". */
 int nova_event_put(struct nova_buf *out, enum nova_lang lang,
                    const struct nova_entry *e);

@@ -217,6 +217,7 @@ static void failed_check(struct junit *j, const struct nova_finding *f) {
   }
   line(j, "requirement", c->requirement);
   line(j, "conversation", in->id);
+  line(j, "transport", in->transport);
   snprintf(step, sizeof step, "%u", c->step);
   line(j, c->rule != NULL ? "rule" : "step", c->rule != NULL ? c->rule : step);
   snprintf(step, sizeof step, "%zu", f->conversations);

@@ -122,7 +122,7 @@ static void payload(struct line *l, struct nova_view v) {
     say(l, "...");
 }
 
-static void connect(struct line *l, const struct nova_mqtt_connect *c) {
+static void put_connect(struct line *l, const struct nova_mqtt_connect *c) {
   say(l, " client_id=");
   put(l, c->client_id, true);
   number(l, " keep_alive=", c->keep_alive);
@@ -144,7 +144,7 @@ static void connect(struct line *l, const struct nova_mqtt_connect *c) {
   payload(l, c->will_message);
 }
 
-static void publish(struct line *l, const struct nova_mqtt_publish *p) {
+static void put_publish(struct line *l, const struct nova_mqtt_publish *p) {
   say(l, " ");
   put(l, p->topic, true);
   number(l, " qos ", p->qos);
@@ -179,14 +179,14 @@ static void entries(struct line *l, const struct nova_mqtt *m) {
 static void fields(struct line *l, const struct nova_mqtt *m) {
   say(l, nova_mqtt_type_name(m->type));
   switch (m->type) {
-  case NOVA_MQTT_CONNECT: connect(l, &m->u.connect); break;
+  case NOVA_MQTT_CONNECT: put_connect(l, &m->u.connect); break;
   case NOVA_MQTT_CONNACK:
     number(l, " ", m->u.connack.code);
     say(l, " ");
     say(l, nova_mqtt_code_text(m->u.connack.code));
     say(l, m->u.connack.session_present ? ", session present" : "");
     break;
-  case NOVA_MQTT_PUBLISH: publish(l, &m->u.publish); break;
+  case NOVA_MQTT_PUBLISH: put_publish(l, &m->u.publish); break;
   case NOVA_MQTT_PUBACK:
   case NOVA_MQTT_PUBREC:
   case NOVA_MQTT_PUBREL:
@@ -200,10 +200,10 @@ static void fields(struct line *l, const struct nova_mqtt *m) {
   case NOVA_MQTT_DISCONNECT:
   case NOVA_MQTT_NONE: break;
   }
-  if ((m->saw & NOVA_MQTT_SAW_LONG_LENGTH) != 0)
-    number(l, " (remaining length in bytes: ", m->header_size - 1);
-  if ((m->saw & NOVA_MQTT_SAW_LONG_LENGTH) != 0)
-    say(l, ")");
+  if ((m->saw & NOVA_MQTT_SAW_LONG_LENGTH) != 0) {
+    number(l, " (remaining length in ", m->header_size - 1);
+    say(l, " bytes)");
+  }
 }
 
 static void malformed(struct line *l, const struct nova_mqtt *m,

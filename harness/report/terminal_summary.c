@@ -86,6 +86,12 @@ static void found_by(struct nova__ink *k, const struct nova_finding *f) {
   const char *arg = n;
   label(k, NOVA_TEXT_FOUND_BY);
   nova__ink_text(k, in->id, 0);
+  enum nova_phrase over = nova_phrase_over(in);
+  if (over != NOVA_TEXTS) {
+    nova__ink_raw(k, " (");
+    nova__ink_say(k, over, NULL, 0);
+    nova__ink_raw(k, ")");
+  }
   nova__ink_raw(k, ", ");
   if (c->rule != NULL) {
     arg = c->rule;

@@ -98,7 +98,7 @@ Test(packets, every_type_is_told_by_what_matters_in_it) {
   expect(BYTES("\xc0\0"), "PINGREQ");
   expect(BYTES("\xd0\0"), "PINGRESP");
   expect(BYTES("\xe0\0"), "DISCONNECT");
-  expect(BYTES("\xc0\x80\x80\0"), "PINGREQ (remaining length in bytes: 3)");
+  expect(BYTES("\xc0\x80\x80\0"), "PINGREQ (remaining length in 3 bytes)");
 }
 
 Test(packets, what_is_malformed_says_where_and_by_which_statement) {
