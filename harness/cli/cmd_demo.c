@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define DEVICES 16
+#define DEVICES 40
 
 #define BOTH_SIDES (1u << NOVA_SIDE_SERVER | 1u << NOVA_SIDE_DEVICE)
 
@@ -43,7 +43,8 @@ static const struct {
   nova_ts span;
 } scaled[] = {{NOVA_TIMER_auth_timeout, NOVA_SEC},
               {NOVA_TIMER_heartbeat, NOVA_SEC},
-              {NOVA_TIMER_idle_timeout, 3 * NOVA_SEC}};
+              {NOVA_TIMER_idle_timeout, 3 * NOVA_SEC},
+              {NOVA_TIMER_status_interval, 2 * NOVA_SEC}};
 
 #define SCALED (sizeof scaled / sizeof *scaled)
 
@@ -60,7 +61,8 @@ static const char *which_timers(const struct nova_setup *u) {
   return u->o->opt[NOVA_OPT_REAL_TIME].n != 0
              ? ", with the timers of the guide"
              : ", with scaled timers (auth_timeout 1s, heartbeat 1s, "
-               "idle_timeout 3s; --real-time takes the guide's)";
+               "idle_timeout 3s, status_interval 2s; --real-time takes the "
+               "guide's)";
 }
 
 static int find_self(char out[NOVA_PATH_MOST]) {
