@@ -69,6 +69,11 @@ const char *nova_verdict_lacks(const struct nova_requirement *r,
         return nova_arena_printf(arena, "hook:%s in the profile",
                                  nova_hook_names[h]);
   }
+  bool mqtt = p->mqtt.host != NULL || p->mqtts.host != NULL;
+  if (starts(r->id, "TCP-") && p->tcp.host == NULL)
+    return "a TCP address (--tcp)";
+  if (starts(r->id, "MQ-") && !mqtt)
+    return "an MQTT address (--mqtt or --mqtts)";
   if (p->devices == 0 && p->subject == NOVA_ROLE_SERVER)
     return "a credential (--device ID:KEY)";
   return NULL;
