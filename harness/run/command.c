@@ -14,9 +14,6 @@ struct value {
 /* What each stands for; text NULL: nothing was given. */
 static size_t values(struct nova_arena *arena, const struct nova_profile *p,
                      enum nova_link_kind over, struct value out[VALUES]) {
-  const struct nova_address *first = p->tcp.host != NULL    ? &p->tcp
-                                     : p->mqtt.host != NULL ? &p->mqtt
-                                                            : &p->mqtts;
   const struct nova_address *port[] = {&p->tcp, &p->mqtt, &p->mqtts};
   const char *number[3];
   for (size_t i = 0; i < 3; i++)
@@ -26,7 +23,7 @@ static size_t values(struct nova_arena *arena, const struct nova_profile *p,
   const struct nova_login none = {0};
   const struct nova_login *d = p->devices != 0 ? &p->device[0] : &none;
   const struct value all[VALUES] = {
-      {"{host}", "NOVA_HOST", first->host},
+      {"{host}", "NOVA_HOST", port[over]->host},
       {"{tcp_port}", "NOVA_TCP_PORT", number[0]},
       {"{mqtt_port}", "NOVA_MQTT_PORT", number[1]},
       {"{mqtts_port}", "NOVA_MQTTS_PORT", number[2]},

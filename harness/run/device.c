@@ -219,7 +219,7 @@ void nova__device_accept(struct nova_run *r, const struct nova_event *e) {
     r->o.transport->ops->close(r->o.transport, e->id, true);
     return;
   }
-  *link = (struct nova__link){r->o.transport, e->id, ++p->accepted};
+  *link = (struct nova__link){r->o.transport, e->id, ++p->accepted, false};
   nova__feed(p, *e, link->number);
   nova__drain(r, p);
 }

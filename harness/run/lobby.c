@@ -26,6 +26,7 @@ struct nova__guest {
   struct heard *heard, **tail;
   size_t bytes, events;
   bool paused, gone;
+  bool shaken; /* its handshake is the lobby's */
 };
 
 static enum nova_link_kind door(const struct nova__guest *g) {
@@ -72,13 +73,20 @@ void nova__lobby_enter(struct nova_run *r, const struct nova_event *e) {
     send_away(r, r->guest);
   g->came = *e;
   g->tail = &g->heard;
-  /* What comes over TLS is the handshake, which the conversation begins. */
-  g->paused = door(g) == NOVA_OVER_MQTTS;
-  if (g->paused)
-    r->o.transport->ops->pause(r->o.transport, e->id, true);
   *r->guest_tail = g;
   r->guest_tail = &g->next;
   r->guests++;
+  if (door(g) != NOVA_OVER_MQTTS)
+    return;
+  /* What comes over TLS is the handshake. Where there is one device only, its
+   * conversation begins it; of several, what is inside tells which one it is.
+   */
+  g->shaken = r->profile.devices != 1;
+  g->paused = !g->shaken;
+  if (g->paused)
+    r->o.transport->ops->pause(r->o.transport, e->id, true);
+  else if (nova__begin_tls_at(r, e->id) != 0)
+    send_away(r, g);
 }
 
 bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
@@ -87,9 +95,11 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
     g = g->next;
   if (g == NULL)
     return false;
-  size_t n = e->kind == NOVA_EVENT_BYTES ? e->bytes.n : 0;
+  bool told = e->kind == NOVA_EVENT_SECURED;
+  size_t n = e->kind == NOVA_EVENT_BYTES || told ? e->bytes.n : 0;
   /* A port was only looked at. */
-  if (e->kind == NOVA_EVENT_EOF && g->bytes == 0) {
+  if (e->kind == NOVA_EVENT_INSECURE ||
+      (e->kind == NOVA_EVENT_EOF && g->bytes == 0)) {
     send_away(r, g);
     return true;
   }
@@ -105,7 +115,7 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
     memcpy(h->bytes, e->bytes.p, n);
   *g->tail = h;
   g->tail = &h->next;
-  g->bytes += n;
+  g->bytes += told ? 0 : n;
   g->events++;
   g->gone |= e->kind == NOVA_EVENT_RESET;
   if ((g->bytes > BYTES_MOST || g->events > EVENTS_MOST) && !g->paused &&
@@ -175,7 +185,7 @@ static bool first_id(const struct nova_run *r, const struct nova__guest *g,
   out[0] = '\0';
   for (const struct heard *h = g->heard; h != NULL && !whole; h = h->next) {
     struct nova_view v = h->event.bytes;
-    if (v.n == 0)
+    if (v.n == 0 || h->event.kind != NOVA_EVENT_BYTES)
       continue;
     /* What is too long for a first message is whole enough. */
     whole = nova_buf_append(&text, v.p, v.n) != 0 ||
@@ -215,6 +225,64 @@ static struct nova__planned *longest(struct nova_run *r,
   return found;
 }
 
+/* How long a first line is waited for. */
+static nova_ts patience(const struct nova_run *r) {
+  const struct nova_timers *t = &r->profile.timers;
+  nova_ts auth = t->span[NOVA_TIMER_auth_timeout];
+  return nova_ts_add(auth, nova_timers_tolerance(t, auth));
+}
+
+static bool is_silent(const struct nova_run *r, const struct nova__guest *g) {
+  return nova__now(r) >= nova_ts_add(g->came.t, patience(r));
+}
+
+/* The credential of a guest; SIZE_MAX where it is not known. */
+static size_t credential_of(const struct nova_run *r,
+                            const struct nova__guest *g) {
+  char id[256];
+  if (r->profile.devices == 1)
+    return 0;
+  if (first_id(r, g, id))
+    for (size_t i = 0; i < r->profile.devices; i++)
+      if (strcmp(r->profile.device[i].id, id) == 0)
+        return i;
+  return SIZE_MAX;
+}
+
+/* Whether conversations of its door can have it at once: it is known as far as
+ * it will be, and its device is not in the middle of another one. */
+static bool is_pressing(const struct nova_run *r, const struct nova__guest *g) {
+  char id[256];
+  if (g->gone ||
+      (r->profile.devices != 1 && !first_id(r, g, id) && !is_silent(r, g)))
+    return false;
+  size_t who = credential_of(r, g);
+  if (who == SIZE_MAX)
+    return true;
+  if ((r->absent[who] & 1u << door(g)) != 0)
+    return false;
+  for (size_t i = 0; i < r->planned; i++)
+    if (r->plan[i].state == NOVA__ACTIVE && r->plan[i].device == who &&
+        r->plan[i].accepted != 0)
+      return false;
+  return true;
+}
+
+/* Whether somebody at the favoured door is still to be served: doors that took
+ * turns without it would never come to an end. */
+static bool is_attended(const struct nova_run *r) {
+  for (const struct nova__guest *g = r->guest; g != NULL; g = g->next) {
+    if (!r->favoured[door(g)] || !is_pressing(r, g))
+      continue;
+    for (size_t i = 0; i < r->planned; i++)
+      if (r->plan[i].over == door(g) &&
+          (r->plan[i].state == NOVA__WAITING ||
+           (r->plan[i].state == NOVA__ACTIVE && r->plan[i].accepted == 0)))
+        return true;
+  }
+  return false;
+}
+
 /* A device came to a door that no conversation under way watches, while others
  * wait at theirs for a device that has not come: what waits for it there is
  * played first. */
@@ -222,7 +290,7 @@ static void favour(struct nova_run *r, enum nova_link_kind over) {
   bool wanted = false;
   for (size_t i = 0; i < r->planned; i++)
     wanted |= r->plan[i].state == NOVA__WAITING && r->plan[i].over == over;
-  if (!wanted || r->favoured[over])
+  if (!wanted || r->favoured[over] || is_attended(r))
     return;
   memset(r->favoured, 0, sizeof r->favoured);
   r->favoured[over] = true;
@@ -233,22 +301,11 @@ static void favour(struct nova_run *r, enum nova_link_kind over) {
   }
 }
 
-/* How long a first line is waited for. */
-static nova_ts patience(const struct nova_run *r) {
-  const struct nova_timers *t = &r->profile.timers;
-  nova_ts auth = t->span[NOVA_TIMER_auth_timeout];
-  return nova_ts_add(auth, nova_timers_tolerance(t, auth));
-}
-
 static struct nova__planned *owner(struct nova_run *r,
                                    const struct nova__guest *g) {
   enum nova_link_kind over = door(g);
   if (r->profile.devices == 1)
     return of_device(r, r->profile.device[0].id, over);
-  /* Before the handshake nothing tells whose it is, and the handshake is the
-   * conversation's. */
-  if (over == NOVA_OVER_MQTTS)
-    return longest(r, over);
   char id[256];
   if (first_id(r, g, id)) {
     for (size_t i = 0; i < r->profile.devices; i++)
@@ -256,8 +313,7 @@ static struct nova__planned *owner(struct nova_run *r,
         return of_device(r, id, over);
     return longest(r, over); /* an id that is nobody's: its rule will tell */
   }
-  bool silent = nova__now(r) >= nova_ts_add(g->came.t, patience(r));
-  return silent ? longest(r, over) : NULL;
+  return is_silent(r, g) ? longest(r, over) : NULL;
 }
 
 static void hand_over(struct nova_run *r, struct nova__guest *g,
@@ -268,7 +324,7 @@ static void hand_over(struct nova_run *r, struct nova__guest *g,
     return;
   }
   unsigned number = ++p->accepted;
-  *link = (struct nova__link){r->o.transport, g->came.id, number};
+  *link = (struct nova__link){r->o.transport, g->came.id, number, g->shaken};
   if (g->paused)
     r->o.transport->ops->pause(r->o.transport, g->came.id, false);
   nova__feed(p, g->came, number);
@@ -288,7 +344,7 @@ void nova__lobby_sort(struct nova_run *r) {
     again = false;
     for (struct nova__guest *g = r->guest; g != NULL && !again; g = g->next) {
       struct nova__planned *p = owner(r, g);
-      if (p == NULL && !g->gone)
+      if (p == NULL && is_pressing(r, g))
         favour(r, door(g));
       bool late = nova__now(r) >= nova_ts_add(g->came.t, STAY_MOST);
       if (p != NULL && !(g->gone && g->bytes == 0))

@@ -19,6 +19,7 @@ struct nova__link {
   struct nova_transport *via; /* the run's, or that of libmosquitto */
   uint64_t id;                /* the transport's, 0: free */
   unsigned number;            /* the player's */
+  bool shaken;                /* its TLS was begun already */
 };
 
 /* It waits for a first data or status message. */

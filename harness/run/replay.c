@@ -151,8 +151,14 @@ static bool login(const struct nova_profile *p, const char *id, const char *key,
   return false;
 }
 
-/* A script of MQTT was played over TLS. */
-static bool secured(const struct nova_transcript *t) {
+/* A script of MQTT was played over TLS: there was no other address, or the
+ * record tells of handshakes. One that never ended does not stand there. */
+static bool secured(const struct nova_profile *profile,
+                    const struct nova_transcript *t) {
+  enum nova_link_kind over = NOVA_OVER_MQTT;
+  if (nova__address_for(profile, NOVA_OVER_MQTT, &over) != NULL &&
+      over == NOVA_OVER_MQTTS)
+    return true;
   for (size_t i = 0; i < t->n; i++)
     if (t->entry[i].kind == NOVA_ENTRY_SECURED ||
         t->entry[i].kind == NOVA_ENTRY_INSECURE)
@@ -192,7 +198,8 @@ static struct nova_player *play(const struct nova_mem *mem,
       .patience = NOVA_TS_NONE,
       .again = c->again,
       .hooks = hooks,
-      .tls = script->over == NOVA_OVER_MQTT && secured(&c->transcript)});
+      .tls = script->over == NOVA_OVER_MQTT &&
+             secured(r->profile, &c->transcript)});
   size_t n = 0;
   struct moment *list = moments(mem, &c->transcript, &n);
   if (p == NULL || list == NULL) {

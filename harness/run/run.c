@@ -51,6 +51,18 @@ static bool met_any(const struct nova_run *r) {
   return met;
 }
 
+/* Whether it is about the handshake: it says what the harness presents. */
+static bool presents(const struct nova_step *s) {
+  for (; s != NULL; s = s->next) {
+    if (s->verb == NOVA_VERB_PRESENT)
+      return true;
+    for (const struct nova_branch *b = s->branches; b != NULL; b = b->next)
+      if (presents(b->steps)) /* the loader bounds the nesting */
+        return true;
+  }
+  return false;
+}
+
 /* Why a conversation can never start with this profile; NULL where it can. */
 static const char *impossible(struct nova_run *r,
                               const struct nova__planned *p) {
@@ -72,6 +84,9 @@ static const char *impossible(struct nova_run *r,
   if (nova__alone(r) && alive == 0 && r->profile.devices != 0)
     return met_any(r) ? "the device did not connect again"
                       : "the device never connected";
+  if (r->by_hand && r->profile.devices > 1 && presents(s->steps))
+    return "before a handshake several devices cannot be told apart: it needs "
+           "a run with one credential";
   unsigned wanted = s->devices == 2 && s->other_preferred ? 1 : s->devices;
   /* A device under test has one, whether the script looks at it or not. */
   if (nova__alone(r) && wanted == 0)
@@ -330,9 +345,8 @@ static void do_hook(struct nova_run *r, struct nova__planned *p,
 static bool library_can(const struct nova_run *r,
                         const struct nova__planned *p) {
   const char *name = r->profile.tls.server_name;
-  return r->o.library != NULL &&
-         (p->over != NOVA_OVER_MQTTS || name == NULL ||
-          strcmp(name, r->profile.mqtts.host) == 0);
+  return r->o.library != NULL && (p->over != NOVA_OVER_MQTTS || name == NULL ||
+                                  strcmp(name, r->profile.mqtts.host) == 0);
 }
 
 static void connect_to(struct nova_run *r, struct nova__planned *p,
@@ -344,7 +358,7 @@ static void connect_to(struct nova_run *r, struct nova__planned *p,
   struct nova__link *link = nova__link_free(p);
   int err = NOVA_ERR_LIMIT;
   if (link != NULL) {
-    *link = (struct nova__link){t, r->next_id++, a->connection};
+    *link = (struct nova__link){t, r->next_id++, a->connection, false};
     err = t->ops->connect(t, link->id, at->host, at->port,
                           r->profile.timers.span[NOVA_TIMER_response_timeout]);
   }
@@ -365,8 +379,8 @@ static void connect_to(struct nova_run *r, struct nova__planned *p,
 void nova__begin_tls(struct nova_run *r, struct nova__planned *p,
                      const struct nova_action *a) {
   struct nova__link *link = nova__link_number(p, a->connection);
-  if (link == NULL)
-    return; /* it is gone again */
+  if (link == NULL || link->shaken)
+    return; /* it is gone again, or secured before it was known whose it is */
   const struct nova_tls_wish *wish = &a->tls;
   const struct nova_profile *profile = &r->profile;
   struct nova_tls tls = {.server = nova__alone(r),
@@ -395,6 +409,15 @@ void nova__begin_tls(struct nova_run *r, struct nova__planned *p,
         err == NOVA_ERR_ARGUMENT
             ? "the harness's TLS library cannot do what this asks for"
             : "the harness could not begin TLS on the connection");
+}
+
+int nova__begin_tls_at(struct nova_run *r, uint64_t id) {
+  struct nova_transport *t = r->o.transport;
+  struct nova_tls tls = {.server = true};
+  if (t->ops->secure == NULL || r->o.certificates == NULL)
+    return NOVA_ERR_STATE;
+  tls.own = r->o.certificates->server[NOVA_CERTIFICATE_GOOD];
+  return t->ops->secure(t, id, &tls);
 }
 
 static void act(struct nova_run *r, struct nova__planned *p,
@@ -482,7 +505,25 @@ static void take_credentials(struct nova_run *r, struct nova__planned *p) {
     r->dead[p->device] = true;
 }
 
+/* Its device, operated by hand, never came: one that is not there is not waited
+ * for again. True where another one may come for the conversation. */
+static bool is_for_another(struct nova_run *r, const struct nova__planned *p) {
+  if (!r->by_hand || r->interrupted || p->device == SIZE_MAX ||
+      nova_player_met(p->player))
+    return false;
+  r->absent[p->device] |= (uint8_t)(1u << p->over);
+  size_t others = 0;
+  for (size_t i = 0; i < r->profile.devices; i++)
+    others += !r->dead[i] && (r->absent[i] & 1u << p->over) == 0;
+  return others >= (p->script->other_preferred ? 1 : p->script->devices) &&
+         others != 0;
+}
+
 void nova__conclude(struct nova_run *r, struct nova__planned *p) {
+  if (is_for_another(r, p)) {
+    nova__put_back(r, p);
+    return;
+  }
   take_result(p);
   lease(r, p, false);
   r->active--;
@@ -492,11 +533,7 @@ void nova__conclude(struct nova_run *r, struct nova__planned *p) {
   p->lost_at = lost != NOVA_TS_NONE ? lost + p->t0 : NOVA_TS_NONE;
   bool unreached = nova_player_unreached(p->player);
   if (nova__alone(r) && p->device != SIZE_MAX) {
-    /* One that is not there is not waited for again. */
-    bool met = nova_player_met(p->player);
-    r->met[p->device] |= met;
-    if (r->by_hand && !met && !r->interrupted)
-      r->absent[p->device] |= (uint8_t)(1u << p->over);
+    r->met[p->device] |= nova_player_met(p->player);
   }
   r->reached |= !unreached;
   r->unreached = unreached ? r->unreached + 1 : 0;
@@ -531,7 +568,9 @@ void nova__put_back(struct nova_run *r, struct nova__planned *p) {
   if (p->device != SIZE_MAX)
     r->rests_until[p->device] = 0;
   r->active--;
-  p->tries--;
+  /* What an earlier try has found is gone with its player. */
+  p->tries = 0;
+  p->disturbed = false;
   p->state = NOVA__WAITING;
   r->replan = true;
   tell(r, NOVA_RUN_POSTPONED, p, NULL);

@@ -87,6 +87,9 @@ struct nova__link *nova__link_number(struct nova__planned *p, unsigned number);
 /* Begins TLS on a connection, as the player wishes. */
 void nova__begin_tls(struct nova_run *r, struct nova__planned *p,
                      const struct nova_action *a);
+/* Begins TLS on a connection of a device, as it is where no script says
+ * otherwise. Returns 0 or an error of secure(). */
+int nova__begin_tls_at(struct nova_run *r, uint64_t id);
 /* It has not met its device: it waits again, as if it had not begun. */
 void nova__put_back(struct nova_run *r, struct nova__planned *p);
 /* A free link, NULL for none. */
