@@ -4,16 +4,10 @@
 
 #include "base/error.h"
 #include "report/packets.h"
+#include "report/streams.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* One entry's bytes and the stream that they belong to. */
-struct item {
-  unsigned connection;
-  int direction; /* 0 sent, 1 received, 2 a text of its own */
-  size_t entry;
-};
 
 /* A place before it is sorted to its entry. */
 struct found {
@@ -30,15 +24,6 @@ struct search {
   struct found *found;
   size_t n, cap;
 };
-
-static int by_stream(const void *a, const void *b) {
-  const struct item *x = a, *y = b;
-  if (x->direction != y->direction)
-    return x->direction < y->direction ? -1 : 1;
-  if (x->connection != y->connection)
-    return x->connection < y->connection ? -1 : 1;
-  return x->entry < y->entry ? -1 : x->entry > y->entry;
-}
 
 static int by_entry(const void *a, const void *b) {
   const struct found *x = a, *y = b;
@@ -85,18 +70,18 @@ static struct nova_masked place_of(const struct search *s,
   };
 }
 
-/* The bytes of items [0, n), one text; a place goes to every entry that has a
+/* The bytes of pieces [0, n), one text; a place goes to every entry that has a
  * part of it. */
-static int search_stream(struct search *s, const struct item *item, size_t n,
-                         enum nova__sort sort) {
+static int search_stream(struct search *s, const struct nova__piece *piece,
+                         size_t n, enum nova__sort sort) {
   const struct nova_entry *entry = s->c->transcript.entry;
   struct nova_buf joined;
   nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
-  struct nova_view text = entry[item[0].entry].bytes;
+  struct nova_view text = entry[piece[0].entry].bytes;
   int err = 0;
   if (n > 1) {
     for (size_t i = 0; i < n && err == 0; i++) {
-      struct nova_view v = entry[item[i].entry].bytes;
+      struct nova_view v = entry[piece[i].entry].bytes;
       err = nova_buf_append(&joined, v.p, v.n);
     }
     text = nova_buf_view(&joined);
@@ -109,16 +94,16 @@ static int search_stream(struct search *s, const struct item *item, size_t n,
     size_t done = 0;
     while (done < v.r[k].n && err == 0) {
       size_t at = v.r[k].at + done;
-      while (at >= offset + entry[item[i].entry].bytes.n)
-        offset += entry[item[i++].entry].bytes.n;
-      size_t here = offset + entry[item[i].entry].bytes.n - at;
+      while (at >= offset + entry[piece[i].entry].bytes.n)
+        offset += entry[piece[i++].entry].bytes.n;
+      size_t here = offset + entry[piece[i].entry].bytes.n - at;
       if (here > v.r[k].n - done)
         here = v.r[k].n - done;
       struct nova_masked p = place_of(s, &v.r[k]);
       p.at = at - offset;
       p.length = here;
       p.part = done;
-      err = add(s, item[i].entry, p);
+      err = add(s, piece[i].entry, p);
       done += here;
     }
   }
@@ -127,47 +112,47 @@ static int search_stream(struct search *s, const struct item *item, size_t n,
   return err;
 }
 
-static bool same_stream(const struct item *a, const struct item *b) {
-  return a->direction != 2 && a->direction == b->direction &&
-         a->connection == b->connection;
+typedef int each_fn(struct search *s, const struct nova__piece *piece, size_t n,
+                    enum nova__sort sort);
+
+/* Calls |each| for every text by itself: what a hook printed, ... */
+static int each_text(struct search *s, each_fn *each) {
+  const struct nova_transcript *t = &s->c->transcript;
+  int err = 0;
+  for (size_t i = 0; i < t->n && err == 0; i++) {
+    const struct nova_entry *e = &t->entry[i];
+    struct nova__piece one = {.entry = i};
+    if (e->kind != NOVA_ENTRY_SENT && e->kind != NOVA_ENTRY_RECEIVED &&
+        e->bytes.n != 0 && e->masked_n == 0)
+      err = each(s, &one, 1, NOVA__TEXT);
+  }
+  return err;
 }
 
 /* Calls |each| for every stretch of bytes that belong together: to the end of
- * the stream, or to an entry whose bytes were not all kept. */
-static int each_stream(struct search *s,
-                       int (*each)(struct search *s, const struct item *item,
-                                   size_t n, enum nova__sort sort)) {
-  const struct nova_transcript *t = &s->c->transcript;
-  struct item *item = nova_mem_alloc(s->mem, (t->n + 1) * sizeof *item);
-  if (item == NULL)
-    return NOVA_ERR_NO_MEMORY;
-  size_t n = 0;
-  for (size_t i = 0; i < t->n; i++) {
-    const struct nova_entry *e = &t->entry[i];
+ * the stream, to an entry whose bytes were not all kept, or to one that was
+ * read back with its places. */
+static int each_stream(struct search *s, each_fn *each) {
+  const struct nova_entry *entry = s->c->transcript.entry;
+  struct nova__piece *piece;
+  size_t n;
+  int err = nova__streams_of(&s->c->transcript, s->mem, &piece, &n);
+  for (size_t i = 0, k; i < n && err == 0; i = k) {
+    const struct nova_entry *e = &entry[piece[i].entry];
+    k = i + 1;
     if (e->bytes.n == 0 || e->masked_n != 0)
       continue;
-    int direction = e->kind == NOVA_ENTRY_SENT       ? 0
-                    : e->kind == NOVA_ENTRY_RECEIVED ? 1
-                                                     : 2;
-    item[n++] = (struct item){direction == 2 ? 0 : e->connection, direction, i};
-  }
-  qsort(item, n, sizeof *item, by_stream);
-  int err = 0;
-  for (size_t i = 0; i < n && err == 0;) {
-    bool start = item[i].direction != 2 &&
-                 (i == 0 || !same_stream(&item[i - 1], &item[i]));
-    size_t k = i + 1;
-    while (k < n && same_stream(&item[i], &item[k]) &&
-           t->entry[item[k - 1].entry].bytes.n ==
-               t->entry[item[k - 1].entry].size)
-      k++;
-    err = each(s, item + i, k - i,
-               !start                ? NOVA__TEXT
+    for (; k < n && !piece[k].first && e->bytes.n == e->size; k++) {
+      e = &entry[piece[k].entry];
+      if (e->bytes.n == 0 || e->masked_n != 0)
+        break;
+    }
+    err = each(s, piece + i, k - i,
+               !piece[i].first       ? NOVA__TEXT
                : nova__is_mqtt(s->c) ? NOVA__PACKETS
                                      : NOVA__STREAM);
-    i = k;
   }
-  nova_mem_free(s->mem, item);
+  nova_mem_free(s->mem, piece);
   return err;
 }
 
@@ -178,6 +163,8 @@ int nova_mask_transcript(const struct nova_mask *m,
   const struct nova_transcript *t = &c->transcript;
   struct search s = {.m = m, .c = c, .mem = mem};
   int err = m != NULL ? each_stream(&s, search_stream) : 0;
+  if (m != NULL && err == 0)
+    err = each_text(&s, search_stream);
   for (size_t i = 0; i < t->n && err == 0; i++)
     for (size_t k = 0; k < t->entry[i].masked_n && err == 0; k++)
       err = add(&s, i, t->entry[i].masked[k]);
@@ -272,18 +259,18 @@ static int learn(struct search *s, struct nova_view value) {
   return secret ? nova_mask_add(m, NULL, value) : 0;
 }
 
-static int learn_stream(struct search *s, const struct item *item, size_t n,
-                        enum nova__sort sort) {
-  if (item[0].direction != 0)
-    return 0;
+static int learn_stream(struct search *s, const struct nova__piece *piece,
+                        size_t n, enum nova__sort sort) {
   const struct nova_entry *entry = s->c->transcript.entry;
+  if (entry[piece[0].entry].kind != NOVA_ENTRY_SENT)
+    return 0;
   struct nova_buf joined, value;
   nova_buf_init(&joined, s->mem, SIZE_MAX / 2);
   nova_buf_init(&value, s->mem, SIZE_MAX / 2);
   int err = 0;
   for (size_t i = 0; i < n && err == 0; i++)
-    err = nova_buf_append(&joined, entry[item[i].entry].bytes.p,
-                          entry[item[i].entry].bytes.n);
+    err = nova_buf_append(&joined, entry[piece[i].entry].bytes.p,
+                          entry[piece[i].entry].bytes.n);
   struct nova_view text = nova_buf_view(&joined);
   struct nova__ranges v = {.mem = s->mem};
   if (err == 0)

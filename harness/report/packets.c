@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "codec/mqtt.h"
 #include "report/packets_line.h"
+#include "report/streams.h"
 
 #include <stdlib.h>
 
@@ -16,13 +17,6 @@ bool nova__is_mqtt(const struct nova_conversation_result *c) {
   return c->transport != NULL && (strcmp(c->transport, "mqtt") == 0 ||
                                   strcmp(c->transport, "mqtts") == 0);
 }
-
-/* An entry's bytes and the stream that they belong to. */
-struct item {
-  unsigned connection;
-  bool received;
-  size_t entry;
-};
 
 /* A line before it is sorted to its entry. */
 struct told {
@@ -48,15 +42,6 @@ struct follow {
   size_t lines; /* of the present entry */
   int err;
 };
-
-static int by_stream(const void *a, const void *b) {
-  const struct item *x = a, *y = b;
-  if (x->connection != y->connection)
-    return x->connection < y->connection ? -1 : 1;
-  if (x->received != y->received)
-    return x->received ? 1 : -1;
-  return x->entry < y->entry ? -1 : x->entry > y->entry;
-}
 
 static int by_entry(const void *a, const void *b) {
   const struct told *x = a, *y = b;
@@ -245,42 +230,28 @@ static void entry(struct follow *f, size_t i) {
 }
 
 /* Entries [0, n) of one stream. */
-static void stream(struct follow *f, const struct item *item, size_t n) {
+static void stream(struct follow *f, const struct nova__piece *piece,
+                   size_t n) {
   nova_mqtt_stream_init(&f->stream, f->mem, PACKET_MOST);
   f->pos = f->start = f->skip_end = 0;
   f->veils = f->passed = 0;
   f->gap = UINT64_MAX;
   f->lost = false;
   for (size_t i = 0; i < n && f->err == 0; i++)
-    entry(f, item[i].entry);
+    entry(f, piece[i].entry);
   nova_mqtt_stream_free(&f->stream);
 }
 
 static void streams(struct follow *f) {
-  const struct nova_transcript *t = &f->c->transcript;
-  struct item *item = nova_mem_alloc(f->mem, (t->n + 1) * sizeof *item);
-  size_t n = 0;
-  if (item == NULL) {
-    f->err = NOVA_ERR_NO_MEMORY;
-    return;
-  }
-  for (size_t i = 0; i < t->n; i++) {
-    const struct nova_entry *e = &t->entry[i];
-    if ((e->kind == NOVA_ENTRY_SENT || e->kind == NOVA_ENTRY_RECEIVED) &&
-        e->size != 0)
-      item[n++] =
-          (struct item){e->connection, e->kind == NOVA_ENTRY_RECEIVED, i};
-  }
-  if (n > 1)
-    qsort(item, n, sizeof *item, by_stream);
+  struct nova__piece *piece;
+  size_t n;
+  f->err = nova__streams_of(&f->c->transcript, f->mem, &piece, &n);
   for (size_t i = 0, k; i < n && f->err == 0; i = k) {
-    for (k = i + 1; k < n && item[k].connection == item[i].connection &&
-                    item[k].received == item[i].received;
-         k++)
+    for (k = i + 1; k < n && !piece[k].first; k++)
       ;
-    stream(f, item + i, k - i);
+    stream(f, piece + i, k - i);
   }
-  nova_mem_free(f->mem, item);
+  nova_mem_free(f->mem, piece);
 }
 
 /* The lines in the order of their entries. */

@@ -361,6 +361,38 @@ Test(mask_transcript, finds_every_password_of_mqtt) {
   nova_buf_free(&b);
 }
 
+/* A packet that never ended, and a CONNECT of the next connection, which has
+ * the same number. */
+Test(mask_transcript, a_new_connection_is_a_new_stream) {
+  struct nova_buf b;
+  nova_buf_init(&b, NULL, 256);
+  connect_packet(&b, 0xc2, "x", 0x10);
+  struct nova_entry e[] = {{.kind = NOVA_ENTRY_RECEIVED,
+                            .connection = 1,
+                            .size = 3,
+                            .bytes = BYTES("\x30\x7f\0")},
+                           {.kind = NOVA_ENTRY_ACCEPTED, .connection = 1},
+                           {.kind = NOVA_ENTRY_RECEIVED,
+                            .connection = 1,
+                            .size = b.len,
+                            .bytes = nova_buf_view(&b)}};
+  struct nova_conversation_result c = {.id = "c", .transport = "mqtts"};
+  c.transcript.entry = e;
+  c.transcript.n = 3;
+  struct nova_mask m;
+  nova_mask_init(&m, NULL);
+  for (int again = 0; again < 2; again++) {
+    struct nova_masking k;
+    cr_assert_eq(nova_mask_transcript(&m, &c, NULL, &k), 0);
+    cr_expect_eq(k.places, again ? 0 : 1);
+    cr_expect_eq(k.first[2], 0);
+    nova_masking_free(&k);
+    e[1].connection = 2; /* it is still the same one */
+  }
+  nova_mask_free(&m);
+  nova_buf_free(&b);
+}
+
 /* Two entries of one connection with a gap between are two texts, and two
  * connections are two. */
 Test(mask_transcript, does_not_join_what_is_apart) {

@@ -195,6 +195,29 @@ Test(packets, follow_a_stream_through_its_segments) {
   }
 }
 
+/* The number of a connection that is over is given to another one. */
+Test(packets, a_connect_begins_new_streams) {
+  static const enum nova_entry_kind kinds[] = {
+      NOVA_ENTRY_CONNECTING, NOVA_ENTRY_CONNECTED, NOVA_ENTRY_ACCEPTED};
+  for (size_t i = 0; i < 3; i++) {
+    struct talk t;
+    talk_init(&t);
+    put(&t, false, BYTES("\x30\xff\xff\xff\xff\1"));
+    put(&t, true, BYTES("\xd0"));
+    put(&t, false, BYTES(""))->kind = kinds[i];
+    put(&t, false, BYTES("\xc0\0"));
+    put(&t, true, BYTES("\xd0\0"));
+    cr_expect_str_eq(lines(&t, 3), "PINGREQ\n");
+    cr_expect_str_eq(lines(&t, 4), "PINGRESP\n");
+    nova_mask_free(&t.mask);
+    /* Another connection's changes nothing. */
+    t.entry[2].connection = 2;
+    nova_mask_init(&t.mask, NULL);
+    cr_expect_str_eq(lines(&t, 3), "");
+    nova_mask_free(&t.mask);
+  }
+}
+
 Test(packets, say_how_far_one_came_that_never_ended) {
   struct talk t;
   talk_init(&t);
