@@ -4,8 +4,6 @@
  * other than the reference, has to be judged and never blamed; the conforming
  * pair under random segmentation, latency and jitter must never raise an alarm.
  *
- * Before each: --mqtt for all transports, not TCP alone.
- *
  *     matrix conform           every requirement judged and passed
  *     matrix faults [NAME...]  all faults and variants, or these
  *     matrix table FILE        all faults, and what caught each, as a page
@@ -68,13 +66,6 @@ static size_t open_or_failed(const struct nova_results *r) {
 #define OVER_MQTT  (1u << NOVA_OVER_MQTT)
 #define OVER_MQTTS (1u << NOVA_OVER_MQTTS)
 #define OVER_ALL   (OVER_TCP | OVER_MQTT | OVER_MQTTS)
-
-/* --mqtt: all transports, not TCP alone. */
-static bool mqtt_too;
-
-static bool is_played(unsigned f) {
-  return mqtt_too || !nova_fault_is_mqtt((enum nova_fault)f);
-}
 
 static int conform(bool device, bool by_hand, unsigned over) {
   struct simrun *s =
@@ -328,9 +319,8 @@ static struct outcome *all_faults(double *seconds) {
   for (unsigned half = 0; half < 2; half++)
     if (fork() == 0) {
       for (unsigned f = half; f < NOVA_FAULTS; f += 2)
-        if (is_played(f))
-          all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
-                                 : one_fault((enum nova_fault)f, false);
+        all[f] = is_variant(f) ? variant((enum nova_fault)f, 0, false)
+                               : one_fault((enum nova_fault)f, false);
       _exit(0);
     }
   while (wait(NULL) > 0) {
@@ -350,7 +340,7 @@ struct sum {
 static struct sum add_up(const struct outcome *all, enum nova_side side) {
   struct sum n = {0};
   for (unsigned f = 0; f < NOVA_FAULTS; f++) {
-    if (side_of(f) != side || !is_played(f))
+    if (side_of(f) != side)
       continue;
     n.done += all[f].done;
     if (is_variant(f)) {
@@ -389,7 +379,7 @@ static void page_variants(FILE *f, const struct outcome *all,
           "| --- | --- | --- |\n",
           n->variants, n->accused, n->open);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && is_variant(i) && is_played(i)) {
+    if (side_of(i) == side && is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -404,7 +394,7 @@ static void page_side(FILE *f, const struct outcome *all, const struct sum *n,
           side == NOVA_SIDE_SERVER ? "The server" : "The device", n->faults,
           n->caught, n->blamed);
   for (unsigned i = 0; i < NOVA_FAULTS; i++)
-    if (side_of(i) == side && !is_variant(i) && is_played(i)) {
+    if (side_of(i) == side && !is_variant(i)) {
       const struct nova_fault_info *info = nova_fault_info((enum nova_fault)i);
       fprintf(f, "| `%s` | %s | %s |\n", info->name, info->what, all[i].by);
     }
@@ -540,10 +530,6 @@ static int one_run(uint64_t seed, bool device, bool by_hand, unsigned over) {
 static int one_seed(uint64_t seed) {
   static const unsigned device_over[] = {OVER_TCP, OVER_MQTT, OVER_MQTTS};
   unsigned over = device_over[seed / 8 % 3];
-  if (!mqtt_too)
-    return one_run(seed, false, false, OVER_TCP) +
-           one_run(seed, true, false, OVER_TCP) +
-           (seed % 8 == 0 ? one_run(seed, true, true, OVER_TCP) : 0);
   return one_run(seed, false, false, OVER_ALL) +
          one_run(seed, true, false, OVER_TCP) +
          one_run(seed, true, false, OVER_MQTT) +
@@ -554,7 +540,7 @@ static int one_seed(uint64_t seed) {
 static int one_network(uint64_t seed) {
   int bad = 0;
   for (unsigned f = 0; f < NOVA_FAULTS; f++)
-    if (is_variant(f) && is_played(f)) {
+    if (is_variant(f)) {
       struct outcome o = variant((enum nova_fault)f, seed, false);
       bad += o.blamed || o.missing;
     }
@@ -588,21 +574,11 @@ static int seeds(int (*one)(uint64_t seed), uint64_t n, uint64_t first) {
 }
 
 int main(int argc, char **argv) {
-  mqtt_too = argc >= 2 && strcmp(argv[1], "--mqtt") == 0;
-  argc -= mqtt_too;
-  argv += mqtt_too;
   if (argc >= 2 && strcmp(argv[1], "conform") == 0)
-    return !mqtt_too ? conform(false, false, OVER_TCP) |
-                           conform(true, false, OVER_TCP) |
-                           conform(true, true, OVER_TCP)
-                     : conform(false, false, OVER_ALL) |
-                           conform(false, false, OVER_MQTTS) |
-                           conform(true, false, OVER_TCP) |
-                           conform(true, false, OVER_MQTT) |
-                           conform(true, false, OVER_MQTTS) |
-                           conform(true, true, OVER_TCP) |
-                           conform(true, true, OVER_MQTT) |
-                           conform(true, true, OVER_MQTTS);
+    return conform(false, false, OVER_ALL) | conform(false, false, OVER_MQTTS) |
+           conform(true, false, OVER_TCP) | conform(true, false, OVER_MQTT) |
+           conform(true, false, OVER_MQTTS) | conform(true, true, OVER_TCP) |
+           conform(true, true, OVER_MQTT) | conform(true, true, OVER_MQTTS);
   if (argc > 2 && strcmp(argv[1], "faults") == 0)
     return named_faults(argv + 2, argc - 2);
   if (argc == 2 && strcmp(argv[1], "faults") == 0)

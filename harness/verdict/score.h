@@ -5,18 +5,18 @@
 #ifndef NOVA_VERDICT_SCORE_H
 #define NOVA_VERDICT_SCORE_H
 
-#define NOVA_SCORE_SERVER_FAULTS         129
-#define NOVA_SCORE_SERVER_CAUGHT         129
+#define NOVA_SCORE_SERVER_FAULTS         220
+#define NOVA_SCORE_SERVER_CAUGHT         220
 #define NOVA_SCORE_SERVER_FALSELY_BLAMED 0
 
-#define NOVA_SCORE_DEVICE_FAULTS         158
-#define NOVA_SCORE_DEVICE_CAUGHT         158
+#define NOVA_SCORE_DEVICE_FAULTS         278
+#define NOVA_SCORE_DEVICE_CAUGHT         278
 #define NOVA_SCORE_DEVICE_FALSELY_BLAMED 0
 
 /* Peers that are right and other than the reference, and those of them that a
  * run failed all the same. */
-#define NOVA_SCORE_SERVER_VARIANTS         40
-#define NOVA_SCORE_DEVICE_VARIANTS         35
+#define NOVA_SCORE_SERVER_VARIANTS         63
+#define NOVA_SCORE_DEVICE_VARIANTS         62
 #define NOVA_SCORE_VARIANTS_FALSELY_BLAMED 0
 
 /* Random networks with conforming peers, and the alarms that they raised
