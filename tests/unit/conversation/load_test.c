@@ -223,6 +223,107 @@ static const struct {
      "x.yaml:2:3: a rule on messages needs type: and message: (a map of its "
      "members)\n"},
     {"a: [1\n", NULL}, /* the parser's own words */
+                       /* of MQTT and TLS */
+#define TOP(over, rest) "conversation: m\ntitle: a\ntransport: " over "\n" rest
+#define MQTT            TOP("mqtt", "steps:\n- device: connect\n")
+#define TLS             TOP("mqtts", "steps:\n- device: connect\n")
+    {TOP("mqtt", "withholds: CONNACK\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:12: expected a list of MQTT packets\n"},
+    {TOP("tcp", "withholds: [CONNACK]\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:12: expected a list of MQTT packets\n"},
+    {TOP("mqtt", "withholds: [CONNACK, PUBLISH]\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:22: expected an answer, such as CONNACK or PUBACK\n"},
+    {TOP("mqtt", "withholds: [[CONNACK]]\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:13: expected an answer, such as CONNACK or PUBACK\n"},
+    {TOP("mqtt", "client: paho\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:9: expected libmosquitto, over MQTT\n"},
+    {TOP("mqtt", "client: [libmosquitto]\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:9: expected libmosquitto, over MQTT\n"},
+    {TOP("tcp", "client: libmosquitto\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:9: expected libmosquitto, over MQTT\n"},
+    {TOP("mqtt", "other: {a: 1}\nsteps: [{wait: 1s}]\n"),
+     "x.yaml:4:8: expected preferred\n"},
+    {MQTT "- device: send\n  message: {type: ping}\n",
+     "x.yaml:6:3: which packet is it? expected packet: CONNECT, CONNACK, "
+     "PUBLISH, ...\n"},
+    {MQTT "- device: send\n  message: {packet: PING}\n",
+     "x.yaml:6:3: which packet is it? expected packet: CONNECT, CONNACK, "
+     "PUBLISH, ...\n"},
+    {MQTT "- device: send\n  message: {packet: PUBLISH, says: hello}\n",
+     "x.yaml:6:3: says: goes with packet: PUBLISH, and is one of data, "
+     "command, answer, status\n"},
+    {MQTT "- device: send\n  message: {packet: PUBLISH, says: will}\n",
+     "x.yaml:6:3: says: goes with packet: PUBLISH, and is one of data, "
+     "command, answer, status\n"},
+    {MQTT "- device: send\n  message: {packet: CONNECT, says: data}\n",
+     "x.yaml:6:3: says: goes with packet: PUBLISH, and is one of data, "
+     "command, answer, status\n"},
+    {MQTT "- platform: dance\n",
+     "x.yaml:6:13: expected connect, send, close, half_close, reset, repeat, "
+     "stop, silent, open, attempts, refuse, secure, insecure or present\n"},
+    {MQTT "- platform: half_close\n",
+     "x.yaml:6:13: the platform does hooks, and connect, send, close, "
+     "reset\n"},
+    {MQTT "- platform: send\n  message: {packet: PINGREQ}\n",
+     "x.yaml:6:3: the connection \"main\" is the device's\n"},
+    {MQTT "- {platform: connect, on: p}\n- device: close\n  on: p\n",
+     "x.yaml:8:7: the connection \"p\" is the platform's\n"},
+    {MQTT "- device: send\n  given: order\n  message: {packet: PINGREQ}\n",
+     "x.yaml:7:10: expected a reference such as $order.packet_id\n"},
+    {MQTT "- device: send\n  given: $order.id\n  message: {packet: "
+          "PINGREQ}\n",
+     "x.yaml:7:10: $order.id means nothing here: neither a credential nor a "
+     "step before this one\n"},
+    {MQTT "- device: secure\n  verifies: D-1\n",
+     "x.yaml:6:11: this is of TLS: expected transport: mqtts\n"},
+    {MQTT "- server: present\n",
+     "x.yaml:6:11: this is of TLS: expected transport: mqtts\n"},
+    {TOP("mqtt", "steps:\n- device: connect\n  tls: {own: false}\n"),
+     "x.yaml:5:11: this is of TLS: expected transport: mqtts\n"},
+    {TLS "- device: present\n",
+     "x.yaml:6:11: the server refuses what the device attempts\n"},
+    {TLS "- server: present\n  on: main\n",
+     "x.yaml:7:7: this is about every connection: no on:\n"},
+    {TLS "- server: present\n  certificate: old\n",
+     "x.yaml:7:16: unknown certificate \"old\"\n"},
+    {TLS "- server: present\n  lowest: 1.4\n",
+     "x.yaml:7:11: unknown lowest \"1.4\"\n"},
+    {TLS "- server: present\n  asks: maybe\n",
+     "x.yaml:7:9: expected true or false\n"},
+    {TLS "- server: present\n  lowest: \"1.3\"\n  highest: \"1.2\"\n",
+     "x.yaml:8:13: lowest: is above highest: (it is \"1.2\" where it is left "
+     "out)\n"},
+    {TLS "- server: present\n  highest: \"1.1\"\n",
+     "x.yaml:7:13: lowest: is above highest: (it is \"1.2\" where it is left "
+     "out)\n"},
+    {TOP("mqtts", "steps:\n- device: connect\n  tls: yes\n"),
+     "x.yaml:6:8: expected {lowest: ..., highest: ..., own: ..., anyone: "
+     "...}\n"},
+    {TOP("mqtts", "steps:\n- device: connect\n  tls: {ca: x}\n"),
+     "x.yaml:6:9: unknown key \"ca\"\n"},
+    {TLS "- device: insecure\n",
+     "x.yaml:6:3: which requirement does this check? expected verifies, "
+     "relies_on or observes\n"},
+    {MQTT "- device: silent\n  attempts: 2\n  for: 5s\n  verifies: D-1\n",
+     "x.yaml:7:13: attempts: goes with on: every\n"},
+    {MQTT "- device: silent\n  on: every\n  attempts: 256\n  for: 5s\n",
+     "x.yaml:8:13: expected a number from 0 to 255\n"},
+    {RULE "every: message, transport: udp, type: data, message: {a: 1}}\n",
+     "x.yaml:2:67: unknown transport \"udp\"\n"},
+    {RULE "every: message, transport: mqtt, type: hello, message: {a: 1}}\n",
+     "x.yaml:2:79: expected an MQTT packet (CONNECT, ...), or data, command, "
+     "answer, status\n"},
+    {RULE "every: message, transport: mqtt, type: will, message: {a: 1}}\n",
+     "x.yaml:2:79: expected an MQTT packet (CONNECT, ...), or data, command, "
+     "answer, status\n"},
+    {RULE "every: message, transport: mqtt, message: {a: 1}}\n",
+     "x.yaml:2:3: the key \"type\" is missing\n"},
+    {RULE "every: message, type: data, when: {a: 1}, message: {a: 1}}\n",
+     "x.yaml:2:74: when: goes with messages of MQTT\n"},
+    {RULE "every: packet, transport: mqtt}\n",
+     "x.yaml:2:66: transport: and when: go with every: message\n"},
+    {RULE "every: keep_alive, when: {a: 1}}\n",
+     "x.yaml:2:65: transport: and when: go with every: message\n"},
 };
 
 /* The rounds of a sum of spans, at the bounds of what is allowed. */
@@ -239,6 +340,59 @@ Test(load, what_is_just_allowed, .init = setup, .fini = teardown) {
            "+ $least(1s, 2s)'}]}\n"
            "- {each: actuator, steps: [{wait: 1s}]}\n"),
       0, "%s", nova_buf_cstr(&diag.text));
+}
+
+/* Who plays what of MQTT, and what it needs. */
+Test(load, sides_of_mqtt, .init = setup, .fini = teardown) {
+  static const struct {
+    const char *text;
+    bool device, server;
+    uint32_t needs;
+  } all[] = {
+      /* What only checks is not for the side that sends it. */
+      {MQTT "- {device: send, message: {packet: SUBSCRIBE}, verifies: D-1}\n",
+       false, true, 0},
+      {MQTT "- {device: send, message: {packet: PUBLISH, says: data}, "
+            "verifies: D-1}\n",
+       false, true, 0},
+      {MQTT "- {device: send, message: {packet: CONNECT, will: {qos: 1}}, "
+            "verifies: D-1}\n",
+       false, true, 0},
+      {MQTT "- {server: send, message: {packet: SUBACK}, verifies: S-1}\n",
+       true, false, 0},
+      {MQTT "- {server: send, message: {packet: SUBACK, codes: [1]}, verifies: "
+            "S-1}\n",
+       true, true, 0},
+      {MQTT "- {platform: connect, on: p}\n"
+            "- {server: send, on: p, message: {packet: CONNACK}, verifies: "
+            "S-1}\n",
+       true, false, NOVA_NEED_PLATFORM},
+      {MQTT "- {device: send, message: {packet: CONNECT, username: "
+            "$platform.username}}\n"
+            "- {server: send, message: {packet: CONNACK}, verifies: S-1}\n",
+       true, false, NOVA_NEED_PLATFORM},
+      {TLS "- {server: present, certificate: expired, asks: true, lowest: "
+           "'1.0', highest: '1.3'}\n"
+           "- {device: insecure, message: {offers: '1.2'}, verifies: D-1}\n",
+       false, true, 0},
+      {TLS "- {server: secure, within: 3s, verifies: S-1}\n", true, false, 0},
+      {TLS
+       "- {device: silent, on: every, message: {packet: CONNECT}, attempts: "
+       "2, for: 5s, verifies: D-1}\n",
+       true, true, 0},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    nova_diag_free(&diag);
+    catalog.scripts = NULL;
+    cr_assert_eq(load("x.yaml", all[i].text), 0, "%s%s", all[i].text,
+                 nova_buf_cstr(&diag.text));
+    const struct nova_script *s = nova_catalog_script(&catalog, "m");
+    cr_expect_eq(s->harness[NOVA_ROLE_DEVICE], all[i].device, "%s",
+                 all[i].text);
+    cr_expect_eq(s->harness[NOVA_ROLE_SERVER], all[i].server, "%s",
+                 all[i].text);
+    cr_expect_eq(s->needs, all[i].needs, "%s", all[i].text);
+  }
 }
 
 Test(load, scripts_that_must_fail, .init = setup, .fini = teardown) {
