@@ -221,7 +221,7 @@ static void read_close(struct nova__reader *r, struct nova_json_value v,
 }
 
 static void read_event(struct nova__reader *r, struct nova_json_value v,
-                       nova_ts after, struct nova_entry *e) {
+                       struct nova_entry *e) {
   struct nova_json_value m[MEMBERS];
   if (!nova__read_object(r, v, members, m))
     return;
@@ -244,14 +244,13 @@ static void read_event(struct nova__reader *r, struct nova_json_value v,
       nova__read_fail(r, "code", "a whole number");
     e->code = (int)code;
   }
-  /* A sending stands where it began and has the time at which it was out. */
-  if (e->t < after && e->kind != NOVA_ENTRY_SENT)
-    nova__read_fail(r, "t", "events in the order of their times");
   read_places(r, m[MASKED], e);
   if (r->err == 0)
     read_payload(r, m[BYTES], m[KEPT], m[TEXT], m[HEX], m[SHA256], e);
 }
 
+/* Events stand in the order in which they were told, which need not be that of
+ * their times: what came first may have been heard of last. */
 void nova__read_transcript(struct nova__reader *r, struct nova_json_value v,
                            struct nova_transcript *out) {
   size_t n = nova__read_count(r, v, "transcript", true);
@@ -263,15 +262,12 @@ void nova__read_transcript(struct nova__reader *r, struct nova_json_value v,
     return;
   struct nova_json_iter it;
   struct nova_json_value one;
-  nova_ts after = 0;
   nova_json_iter_init(&it, v);
   while (nova_json_next(&it, NULL, &one) && r->err == 0) {
     struct nova_entry *e = &out->entry[out->n];
     nova__read_enter(r, "transcript", out->n++);
-    read_event(r, one, after, e);
+    read_event(r, one, e);
     nova__read_leave(r);
-    if (e->kind != NOVA_ENTRY_SENT)
-      after = e->t;
     out->kept += e->bytes.n;
   }
   out->cap = out->n;

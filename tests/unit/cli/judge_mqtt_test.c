@@ -2,6 +2,7 @@
  * and judged again, comes to the same checks. */
 #include "run/replay.h"
 
+#include "base/rng.h"
 #include "report/results_json.h"
 #include "support/simrun.h"
 #include "verdict/verdict.h"
@@ -104,6 +105,57 @@ static size_t again(const char *what, const struct simrun_options *o) {
   nova_arena_free(&arena);
   simrun_free(s);
   return count;
+}
+
+/* Events that are told behind later ones stand so in the files. */
+Test(judge_mqtt, what_was_told_late, .timeout = 300) {
+  for (int device = 0; device < 2; device++)
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+      struct simrun_options o = {
+          .catalog = simrun_catalog(),
+          .device = device != 0,
+          .by_hand = seed == 2,
+          .over = 1u << (seed % 2 ? NOVA_OVER_MQTT : NOVA_OVER_MQTTS),
+          .seed = seed,
+          .net = {.seed = seed,
+                  .latency_min = seed * 7 * NOVA_MS,
+                  .latency_max = seed * 19 * NOVA_MS,
+                  .cut = NOVA_SIM_MIXED,
+                  .late_max = 3 * NOVA_MS,
+                  .job_delay = 100 * NOVA_MS}};
+      again(device ? "late device" : "late server", &o);
+    }
+}
+
+/* A record whose times mean nothing is judged somehow, and nothing breaks. */
+Test(judge_mqtt, times_that_mean_nothing, .timeout = 300) {
+  for (int device = 0; device < 2; device++) {
+    struct simrun_options o = {.catalog = simrun_catalog(),
+                               .device = device != 0,
+                               .over = 1u << NOVA_OVER_MQTTS,
+                               .seed = 4};
+    struct simrun *s = simrun_new(&o);
+    cr_assert_not_null(s);
+    struct nova_results *r =
+        (struct nova_results *)(uintptr_t)simrun_results(s);
+    struct nova_rng rng;
+    nova_rng_init(&rng, 17);
+    for (size_t i = 0; i < r->conversations; i++) {
+      struct nova_transcript *t = &r->conversation[i].transcript;
+      for (size_t k = 1; k < t->n; k++) {
+        struct nova_entry *a = &t->entry[k],
+                          *b = &t->entry[nova_rng_below(&rng, k)];
+        nova_ts swap = a->t;
+        a->t = b->t;
+        b->t = swap;
+      }
+    }
+    struct nova_replay *v = nova_replay_run(NULL, o.catalog, r, NULL);
+    cr_assert_not_null(v);
+    cr_assert_eq(nova_verdict_judge(r, o.catalog, NULL), 0);
+    nova_replay_free(v);
+    simrun_free(s);
+  }
 }
 
 static const unsigned ways[] = {1u << NOVA_OVER_MQTT, 1u << NOVA_OVER_MQTTS};
