@@ -94,7 +94,7 @@ static int search_stream(struct search *s, const struct nova__piece *piece,
     size_t done = 0;
     while (done < v.r[k].n && err == 0) {
       size_t at = v.r[k].at + done;
-      while (at >= offset + entry[piece[i].entry].bytes.n)
+      while (i + 1 < n && at >= offset + entry[piece[i].entry].bytes.n)
         offset += entry[piece[i++].entry].bytes.n;
       size_t here = offset + entry[piece[i].entry].bytes.n - at;
       if (here > v.r[k].n - done)
