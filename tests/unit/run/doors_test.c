@@ -2,7 +2,9 @@
  * those that are started and take the wrong one of their ports. */
 #include "unit/run/run_rig.h"
 
+#include "net/tls.h"
 #include "run/command.h"
+#include "run/replay.h"
 #include "support/simrun.h"
 #include "verdict/verdict.h"
 
@@ -206,6 +208,74 @@ DOORS_TEST(placeholders) {
              strcmp(*env, "NOVA_HOST=10.0.0.3") == 0;
   cr_expect_eq(found, 3);
   nova_arena_free(&arena);
+}
+
+/* --- a server that hangs up before its handshake
+ * ---------------------------- */
+
+static void hangs_up(void *user, const struct nova_event *e) {
+  (void)user;
+  if (e->kind == NOVA_EVENT_ACCEPTED)
+    rig_device->ops->close(rig_device, e->id, false);
+}
+
+static void does_nothing(void *user, const struct nova_event *e) {
+  (void)user;
+  (void)e;
+}
+
+static void ignores(void *user, nova_ts now) {
+  (void)user;
+  (void)now;
+}
+
+/* The record has no word of TLS, and is judged the same. */
+static void server(void (*event)(void *, const struct nova_event *),
+                   const char *observed) {
+  uint16_t bound;
+  const char *why;
+  rig_load("s.yaml",
+           "requirements:\n- {id: S-1, section: '1', binds: server, level: "
+           "must, basis: stated, en: a, zh: b, judge: c}\n");
+  rig_load("x.yaml",
+           "conversation: mqtt-a\ntitle: {en: a, zh: b}\ntransport: mqtt\n"
+           "steps:\n- {device: connect, verifies: S-1}\n"
+           "- {device: send, message: {packet: CONNECT, client_id: a}}\n"
+           "- {server: send, message: {packet: CONNACK}, verifies: S-1}\n");
+  rig_credential("DEV-1", "k");
+  rig_profile.subject = NOVA_ROLE_SERVER;
+  rig_profile.tcp.host = NULL;
+  rig_profile.mqtts = (struct nova_address){"server", 8883};
+  rig_device->handler =
+      (struct nova_handler){.event = event, .expire = ignores};
+  rig_device->ops->listen(rig_device, 1, "server", 8883, &bound, &why);
+  struct nova_transport *tls = nova_tls_wrap(NULL, rig_harness);
+  rig_options.transport = tls;
+  cr_assert(rig_start(false, &why), "%s", why);
+  rig_to_the_end();
+  expect("mqtt-a", NOVA_VERDICT_FAIL);
+  cr_expect_not_null(strstr(rig_result("mqtt-a")->reason, observed), "%s",
+                     rig_result("mqtt-a")->reason);
+  struct nova_results *r = nova_run_results(rig_run, NULL);
+  size_t checks = r->conversation[0].checks;
+  struct nova_replay *v = nova_replay_run(NULL, &rig_catalog, r, NULL);
+  cr_assert_not_null(v);
+  cr_expect_eq(r->conversation[0].verdict, NOVA_VERDICT_FAIL);
+  cr_expect_eq(r->conversation[0].checks, checks);
+  cr_expect_not_null(strstr(r->conversation[0].reason, observed), "%s",
+                     r->conversation[0].reason);
+  nova_replay_free(v);
+  nova_run_free(rig_run);
+  rig_run = NULL;
+  nova_tls_unwrap(tls);
+}
+
+DOORS_TEST(of_a_server_that_hangs_up) {
+  server(hangs_up, "TLS was not completed");
+}
+
+DOORS_TEST(of_a_server_that_says_nothing) {
+  server(does_nothing, "TLS was not completed");
 }
 
 /* --- whole runs: the reference device has one transport, the profile all three
