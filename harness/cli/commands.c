@@ -18,7 +18,12 @@
    BIT(TIMER) | BIT(SPAWN) | BIT(ONLY) | BIT(SKIP) | BIT(JOBS) | BIT(OUT) |    \
    BIT(SEED) | BIT(EXPECT) | BIT(ALLOW_INCOMPLETE) | BIT(SPECS) | TERMINAL)
 
-static const char exit_help[] =
+static const char server_help[] =
+    "Every transport with an address is tested: --tcp, --mqtt, --mqtts. What "
+    "the\n"
+    "profile has besides: tls: for --mqtts, platform: for what the platform "
+    "sees over\n"
+    "MQTT, hooks: for what makes the platform act.\n\n"
     "Exit status: 0 conformant; 1 a must failed; 2 the command line, profile "
     "or a\n"
     "specs file is wrong, nothing was sent; 3 no must failed, but one could "
@@ -26,13 +31,15 @@ static const char exit_help[] =
     "judged; 4 novaprobe itself failed; 130, 143 interrupted.\n";
 
 static const char device_help[] =
-    "With --spawn each conversation starts a device of its own, with a port "
-    "and a\n"
-    "credential. Without it the device is operated by hand: novaprobe listens "
-    "on\n"
-    "--tcp and says what it waits for; power-cycle the device then. Each "
-    "--device is\n"
-    "a device that connects; how long it may take is the timer "
+    "Every transport with an address is tested: --tcp, --mqtt, --mqtts. With "
+    "--spawn\n"
+    "each conversation starts a device of its own, with a port and a "
+    "credential.\n"
+    "Without it the device is operated by hand: novaprobe listens on these "
+    "addresses\n"
+    "and says what it waits for; power-cycle the device then. Each --device is "
+    "a\n"
+    "device that connects; how long it may take is the timer "
     "operator_timeout.\n\n"
     "Exit status: 0 conformant: every applicable must was judged and passed; 1 "
     "a must\n"
@@ -43,20 +50,21 @@ static const char device_help[] =
 
 const struct nova_command nova_commands[] = {
     {"server", "[options]", "test a server: the harness plays the devices",
-     exit_help, RUN | BIT(RESUME), 0, 0, nova_cmd_server},
+     server_help, RUN | BIT(RESUME), 0, 0, nova_cmd_server},
     {"device", "[options]", "test a device: the harness plays the server",
      device_help, RUN | BIT(RESUME), 0, 0, nova_cmd_device},
     {"demo", "[options]",
      "test the built-in reference server and device, on loopback",
-     "One suite after the other. The reports of the server are in the run's "
-     "folder,\n"
-     "those of the device in device/ below it. The timers are scaled "
-     "(auth_timeout\n"
-     "1s, heartbeat 1s, idle_timeout 3s), so that it takes well under a "
-     "minute;\n"
-     "--real-time takes the guide's. --fault breaks the peer that it belongs "
-     "to in\n"
-     "a named way, to see a report of failures.\n",
+     "One suite after the other, each over TCP, MQTT and MQTT over TLS. The "
+     "reports\n"
+     "of the server are in the run's folder, those of the device in device/ "
+     "below it.\n"
+     "The timers are scaled (auth_timeout 1s, heartbeat 1s, idle_timeout 3s,\n"
+     "status_interval 2s), so that it takes less than a minute; --real-time "
+     "takes the\n"
+     "guide's. --fault breaks the peer that it belongs to in a named way, to "
+     "see a\n"
+     "report of failures.\n",
      BIT(ONLY) | BIT(SKIP) | BIT(JOBS) | BIT(OUT) | BIT(SEED) | BIT(EXPECT) |
          BIT(ALLOW_INCOMPLETE) | BIT(SPECS) | BIT(FAULT) | BIT(REAL_TIME) |
          BIT(TIMER) | TERMINAL,
@@ -181,10 +189,17 @@ static int help_one(const struct nova_command *c) {
   if ((c->options & BIT(SPAWN)) != 0)
     nova_buf_puts(
         &out,
-        "\nIn --spawn {host} {tcp_port} {device_id} {device_key} and the like "
-        "are\n"
-        "replaced, and stand in the environment as NOVA_HOST and so on. It is\n"
-        "started without a shell.\n");
+        "\nIn --spawn these are replaced, and stand in the environment as "
+        "NOVA_HOST and\n"
+        "so on: {host} {transport} {port} {tcp_port} {mqtt_port} {mqtts_port} "
+        "{device_id}\n"
+        "{device_key} {ca_file} {client_cert_file} {client_key_file}. "
+        "{transport} is tcp,\n"
+        "mqtt or mqtts, and {port} the port of that one: of a device, what "
+        "the\n"
+        "conversation is about that the process is started for. It is started "
+        "without a\n"
+        "shell.\n");
   int status = nova_put(out.data + out.head, out.len);
   nova_buf_free(&out);
   return status;
