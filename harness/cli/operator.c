@@ -72,8 +72,9 @@ void nova_operator_greet(const struct nova_operator *op, struct nova_run *run,
     const char *host = all[k]->host;
     size_t n = strlen(where);
     snprintf(where + n, sizeof where - n,
-             strchr(host, ':') != NULL ? "%s%s [%s]:%u" : "%s%s %s:%u",
-             n != 0 ? ", " : "", nova_link_names[k], host, port);
+             strchr(host, ':') != NULL ? "%s%s%s[%s]:%u" : "%s%s%s%s:%u",
+             n != 0 ? ", " : "", k != NOVA_OVER_TCP ? nova_link_names[k] : "",
+             k != NOVA_OVER_TCP ? " " : "", host, port);
   }
   if (where[0] == '\0')
     return;

@@ -27,6 +27,9 @@ for folder, subject in (".", "server"), ("device", "device"):
     for one in results["requirements"]:
         assert one["verdict"] in ("pass", "not_applicable"), one
     for one in results["conversations"]:
+        # The demo's server asks for no certificate.
+        if one["id"] == "tls-client-certificate" and subject == "server":
+            continue
         assert one["verdict"] == "pass", one["id"]
         assert one["transcript"], one["id"]
 PYTHON
