@@ -117,8 +117,8 @@ const char *nova__device_begin(struct nova_run *r, struct nova__planned *p) {
   struct nova_profile own = r->profile;
   size_t planned = (size_t)(p - r->plan);
   p->listener = nova__listener(planned, p->over);
-  /* A device may want to know them all; it is judged by what it does on the
-   * conversation's own. */
+  /* A device may speak on all of them; it is judged by what it does on the
+   * conversation's own, and served on the others. */
   for (unsigned k = 0; k < NOVA__DOORS; k++) {
     struct nova_address *a = nova__address_at(&own, (enum nova_link_kind)k);
     if (a->host == NULL)
@@ -210,10 +210,10 @@ void nova__device_accept(struct nova_run *r, const struct nova_event *e) {
       planned < r->planned && r->plan[planned].state == NOVA__ACTIVE
           ? &r->plan[planned]
           : NULL;
-  /* What it does beside the conversation's transport is heard by nobody, and
-   * stays open: a device may want both. */
-  if (p != NULL && nova__listener_over(e->listener) != p->over)
+  if (p != NULL && nova__listener_over(e->listener) != p->over) {
+    nova__aside_enter(r, e);
     return;
+  }
   struct nova__link *link = p != NULL ? nova__link_free(p) : NULL;
   if (link == NULL) {
     r->o.transport->ops->close(r->o.transport, e->id, true);

@@ -679,6 +679,7 @@ static void pump(struct nova_run *r) {
   if (waiting && starts_at(r) > nova__now(r))
     next = nova_ts_min(next, starts_at(r));
   next = nova_ts_min(next, nova__lobby_deadline(r));
+  next = nova_ts_min(next, nova__aside_deadline(r));
   r->pumping = false;
   if (!left) {
     r->over = true;
@@ -688,6 +689,7 @@ static void pump(struct nova_run *r) {
       if (r->port[k] != 0)
         r->o.transport->ops->unlisten(r->o.transport, NOVA__DOOR + k);
     nova__lobby_free(r);
+    nova__aside_close(r);
     tell(r, NOVA_RUN_OVER, NULL, NULL);
     return;
   }
@@ -724,7 +726,7 @@ static void on_event(void *user, const struct nova_event *e) {
     pump(r);
     return;
   }
-  if (nova__lobby_event(r, e)) {
+  if (nova__lobby_event(r, e) || nova__aside_event(r, e)) {
     pump(r);
     return;
   }
@@ -761,6 +763,7 @@ static void on_expire(void *user, nova_ts t) {
       nova__drain(r, p);
     }
   }
+  nova__aside_expire(r, t);
   nova__lobby_sort(r);
   r->replan |= r->next_start != 0 && starts_at(r) <= t;
   for (size_t i = 0; i < r->profile.devices; i++)
@@ -837,6 +840,7 @@ void nova_run_free(struct nova_run *r) {
   if (r == NULL)
     return;
   nova__lobby_free(r);
+  nova__aside_free(r);
   for (size_t i = 0; r->plan != NULL && i < r->planned; i++)
     nova_player_free(r->plan[i].player);
   nova_mem_free(r->o.mem, r->plan);

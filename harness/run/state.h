@@ -5,6 +5,7 @@
 #include "run/plan.h"
 
 struct nova__guest; /* lobby.c */
+struct nova__aside; /* aside.c */
 
 /* The listeners of a run whose device is operated by hand, one for each
  * transport; those of conversations follow, by their place in the plan. */
@@ -52,6 +53,7 @@ struct nova_run {
                                  conversation */
   bool favoured[NOVA__DOORS]; /* a device came to this door while conversations
                                  of another one waited for it */
+  struct nova__aside *aside;  /* NULL: nobody came there */
   struct nova__guest *guest, **guest_tail; /* whose conversation is not known */
   size_t guests;
 };
@@ -113,6 +115,17 @@ const char *nova__device_exempt(const struct nova_run *r,
                                 const struct nova__planned *p);
 /* A connection on a listener of a conversation, or of the run. */
 void nova__device_accept(struct nova_run *r, const struct nova_event *e);
+
+/* aside.c: what a spawned device does on the ports of other transports than its
+ * conversation's. */
+void nova__aside_enter(struct nova_run *r, const struct nova_event *e);
+/* False where it is no connection of these. */
+bool nova__aside_event(struct nova_run *r, const struct nova_event *e);
+nova_ts nova__aside_deadline(const struct nova_run *r);
+void nova__aside_expire(struct nova_run *r, nova_ts now);
+/* Closes what is left; the run is over. */
+void nova__aside_close(struct nova_run *r);
+void nova__aside_free(struct nova_run *r);
 
 /* lobby.c: connections of devices that are operated by hand, until it is known
  * whose they are. */

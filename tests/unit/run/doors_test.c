@@ -150,8 +150,14 @@ DOORS_TEST(of_another_device) {
 static uint16_t wrong_port;
 
 static void takes_the_wrong_port(const struct rig_job *job) {
+  /* What is to be said stays the caller's. */
+  static char auth[256];
+  snprintf(
+      auth, sizeof auth,
+      "{\"type\":\"auth\",\"device_id\":\"%s\",\"device_key\":\"%s\"}\n" PING,
+      job->id, job->key);
   wrong_port = job->port; /* NOVA_TCP_PORT */
-  rig_connect(1, job->port, AUTH("DEV-000001") PING);
+  rig_connect(1, job->port, auth);
 }
 
 DOORS_TEST(the_wrong_one_of_a_process) {
@@ -163,10 +169,14 @@ DOORS_TEST(the_wrong_one_of_a_process) {
   cr_assert(rig_start(true, &why), "%s", why);
   rig_pass(NOVA_SEC);
   cr_expect_eq(rig_state(1), 'C', "it may want both");
-  /* Many of them take nothing from anybody. */
+  cr_expect(rig_let_in(1), "it is served there");
+  /* Many of them take nothing from anybody, and a wrong one is refused. */
   for (unsigned i = 2; i < 200; i++)
-    rig_connect(i, wrong_port, PING);
+    rig_connect(i, wrong_port, AUTH("DEV-000001"));
   rig_pass(70 * NOVA_SEC);
+  cr_expect_eq(rig_state(1), 'C');
+  for (unsigned i = 2; i < 200; i++)
+    cr_expect(rig_state(i) == 'F' && !rig_let_in(i), "%u", i);
   nova_sim_exit(rig_job[0].party, rig_job[0].job, 0);
   rig_to_the_end();
   expect("mqtt-a", NOVA_VERDICT_NOT_TESTED);
