@@ -264,9 +264,16 @@ static int play(struct nova_session *s) {
                    (unsigned long long)u->seed, s->out.path);
   const char *why = NULL;
   if (nova_run_start(s->run, &why) != 0)
-    return nova_wrong("nothing can be listened on: %s", why);
+    return nova_wrong("%s", why);
   say_resumed(s);
   nova_operator_greet(&s->by_hand, s->run, &s->screen, &u->profile, s->planned);
+  /* It is made anew in each run: the device has to be given it before. */
+  if (o.ca_file != NULL && o.spawn == NULL)
+    nova_screen_line(&s->screen,
+                     u->lang == NOVA_LANG_ZH ? "设备须信任的 CA 证书：%s"
+                                             : "the CA that the device has to "
+                                               "trust over TLS: %s",
+                     o.ca_file);
   if (s->signal != 0)
     nova_run_interrupt(s->run, "the run was interrupted");
   tick(s, s->clock->ops->now(s->clock));

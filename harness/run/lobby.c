@@ -89,6 +89,9 @@ void nova__lobby_enter(struct nova_run *r, const struct nova_event *e) {
     send_away(r, g);
 }
 
+static struct nova__planned *owner(struct nova_run *r,
+                                   const struct nova__guest *g);
+
 bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
   struct nova__guest *g = r->guest;
   while (g != NULL && (g->came.id != e->id || e->kind == NOVA_EVENT_JOB))
@@ -97,9 +100,12 @@ bool nova__lobby_event(struct nova_run *r, const struct nova_event *e) {
     return false;
   bool told = e->kind == NOVA_EVENT_SECURED;
   size_t n = e->kind == NOVA_EVENT_BYTES || told ? e->bytes.n : 0;
-  /* A port was only looked at. */
+  bool ends = e->kind == NOVA_EVENT_EOF || e->kind == NOVA_EVENT_RESET;
+  g->gone |= e->kind == NOVA_EVENT_RESET;
+  /* A port was only looked at; or nobody had time for it, and it went as it has
+   * to: what would be played with it would blame it for that. */
   if (e->kind == NOVA_EVENT_INSECURE ||
-      (e->kind == NOVA_EVENT_EOF && g->bytes == 0)) {
+      (ends && (g->bytes == 0 || owner(r, g) == NULL))) {
     send_away(r, g);
     return true;
   }

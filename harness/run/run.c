@@ -863,8 +863,11 @@ int nova_run_start(struct nova_run *r, const char **why) {
       continue;
     int err = r->o.transport->ops->listen(r->o.transport, NOVA__DOOR + k,
                                           a->host, a->port, &r->port[k], why);
-    if (err != 0)
+    if (err != 0) {
+      *why = nova_arena_printf(&r->arena, "%s:%u cannot be listened on: %s",
+                               a->host, a->port, *why != NULL ? *why : "?");
       return err;
+    }
     a->port = r->port[k];
   }
   r->started = nova__now(r);

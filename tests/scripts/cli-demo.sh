@@ -38,7 +38,7 @@ PYTHON
 
 # Judged again it comes to the same; rendered again too.
 expect 0 judge reports/latest/results.json
-shown ' 0 by the rules alone, of 0 the recorded verdict stands'
+shown ' 0 by the rules alone, of 1 the recorded verdict stands'
 shown 'No verdict changed'
 expect 0 judge reports/latest --out again
 expect 0 report --compare reports/latest again/results.json
