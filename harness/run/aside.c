@@ -105,15 +105,9 @@ void nova__aside_enter(struct nova_run *r, const struct nova_event *e) {
   *c = (struct aside_conn){e->id, nova__listener_over(e->listener), false};
   if (c->over != NOVA_OVER_MQTTS) {
     serve(r, c);
-  } else {
-    struct nova_tls tls = {.server = true};
-    if (r->o.certificates != NULL)
-      tls.own = r->o.certificates->server[NOVA_CERTIFICATE_GOOD];
-    if (t->ops->secure == NULL || tls.own.cert.n == 0 ||
-        t->ops->secure(t, c->id, &tls) != 0) {
-      t->ops->close(t, c->id, true);
-      forget(r, c);
-    }
+  } else if (nova__begin_tls_at(r, c->id) != 0) {
+    t->ops->close(t, c->id, true);
+    forget(r, c);
   }
   take_outputs(r);
 }
